@@ -1,0 +1,2 @@
+SELECT state, uid, attempt, cutover, epoch, deadline, target, at, lsn
+FROM pgupgrade.fence

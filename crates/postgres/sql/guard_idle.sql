@@ -1,0 +1,4 @@
+
+BEGIN
+  RETURN NULL;
+END

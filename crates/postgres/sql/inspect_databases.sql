@@ -1,0 +1,1 @@
+SELECT datname::text, datallowconn, datistemplate, datconnlimit FROM pg_database ORDER BY datname

@@ -1,0 +1,13 @@
+-- One simple query, so one transaction. Two that create the same schema or table at once would fail.
+SELECT pg_advisory_xact_lock(8463071525540972393);
+CREATE SCHEMA IF NOT EXISTS pgupgrade;
+CREATE TABLE IF NOT EXISTS {table} (
+  attempt integer NOT NULL,
+  direction text NOT NULL,
+  n bigint NOT NULL,
+  xid xid8 NOT NULL,
+  lsn pg_lsn NOT NULL,
+  at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (attempt, direction, n)
+);
+COMMENT ON TABLE {table} IS {owner}

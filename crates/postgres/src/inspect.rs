@@ -1,0 +1,13 @@
+//! Facts about a server, its databases and what goes on in them. Reads only.
+mod activity;
+mod objects;
+mod server;
+
+pub use activity::{
+    Maintenance, OldestTransaction, PreparedTransaction, maintenance, oldest_transaction, prepared_transactions,
+};
+pub use objects::{
+    Database, TableSize, database_size, databases, event_triggers, foreign_slots, invalid_indexes, large_objects,
+    materialized_views, may_create_schema, publications_for_all_tables, subscriptions, table_sizes,
+};
+pub use server::{OwnRole, Server, own_role, server};

@@ -1,0 +1,159 @@
+//! What a server and a database hold, apart from ordinary tables (see [`crate::tables`]).
+use crate::connection::Session;
+use crate::name::PREFIX;
+use crate::subscription::{self, State};
+use crate::{Error, QualifiedName, slot};
+
+const DATABASES: &str = include_str!("../../sql/inspect_databases.sql");
+const INVALID_INDEXES: &str = include_str!("../../sql/inspect_invalid_indexes.sql");
+const MATERIALIZED_VIEWS: &str = include_str!("../../sql/inspect_materialized_views.sql");
+const TABLE_SIZES: &str = include_str!("../../sql/inspect_table_sizes.sql");
+
+/// A database of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Database {
+    /// Its name.
+    pub name: String,
+    /// Whether it takes connections; RDS refuses to upgrade where one does not.
+    pub allows_connections: bool,
+    /// Whether it is a template.
+    pub is_template: bool,
+    /// Its connection limit; -1 is none, -2 marks a database whose DROP was interrupted.
+    pub connection_limit: i32,
+}
+
+impl Database {
+    /// Whether a client's tables may be in it: not in templates nor in the provider's own.
+    #[must_use]
+    pub fn may_hold_tables(&self) -> bool {
+        self.allows_connections && !self.is_template && self.connection_limit != -2 && self.name != "rdsadmin"
+    }
+}
+
+/// The databases of the server by name.
+///
+/// # Errors
+/// [`Error::Sql`].
+pub async fn databases(session: &Session) -> Result<Vec<Database>, Error> {
+    let rows = session.query(DATABASES, &[]).await.map_err(session.failed("listing databases"))?;
+    let database = |row: &tokio_postgres::Row| Database {
+        name: row.get("datname"),
+        allows_connections: row.get("datallowconn"),
+        is_template: row.get("datistemplate"),
+        connection_limit: row.get("datconnlimit"),
+    };
+    Ok(rows.iter().map(database).collect())
+}
+
+async fn names(session: &Session, step: &str, query: &str) -> Result<Vec<String>, Error> {
+    let rows = session.query(query, &[]).await.map_err(session.failed(step))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+async fn qualified_names(session: &Session, step: &str, query: &str) -> Result<Vec<QualifiedName>, Error> {
+    let rows = session.query(query, &[]).await.map_err(session.failed(step))?;
+    Ok(rows.iter().map(|row| QualifiedName::new(row.get::<_, String>(0), row.get::<_, String>(1))).collect())
+}
+
+/// Indexes that an interrupted concurrent build has left.
+///
+/// # Errors
+/// [`Error::Sql`].
+pub async fn invalid_indexes(session: &Session) -> Result<Vec<QualifiedName>, Error> {
+    qualified_names(session, "listing invalid indexes", INVALID_INDEXES).await
+}
+
+/// Materialized views, which are not replicated.
+///
+/// # Errors
+/// [`Error::Sql`].
+pub async fn materialized_views(session: &Session) -> Result<Vec<QualifiedName>, Error> {
+    qualified_names(session, "listing materialized views", MATERIALIZED_VIEWS).await
+}
+
+/// How many large objects there are, which logical replication does not carry.
+///
+/// # Errors
+/// [`Error::Sql`].
+pub async fn large_objects(session: &Session) -> Result<i64, Error> {
+    let row = session.query_one("SELECT count(*) FROM pg_largeobject_metadata", &[]).await;
+    Ok(row.map_err(session.failed("counting large objects"))?.get(0))
+}
+
+/// Event triggers that are not disabled: they may refuse our own DDL.
+///
+/// # Errors
+/// [`Error::Sql`].
+pub async fn event_triggers(session: &Session) -> Result<Vec<String>, Error> {
+    let query = "SELECT evtname::text FROM pg_event_trigger WHERE evtenabled <> 'D' ORDER BY evtname";
+    names(session, "listing event triggers", query).await
+}
+
+/// Publications of all tables: they would publish what this operator makes.
+///
+/// # Errors
+/// [`Error::Sql`].
+pub async fn publications_for_all_tables(session: &Session) -> Result<Vec<String>, Error> {
+    let query = "SELECT pubname::text FROM pg_publication WHERE puballtables ORDER BY pubname";
+    names(session, "listing publications", query).await
+}
+
+/// Logical slots of the server that are not this operator's.
+///
+/// # Errors
+/// [`Error::Sql`].
+pub async fn foreign_slots(session: &Session) -> Result<Vec<String>, Error> {
+    let slots = slot::list(session).await?.into_iter();
+    Ok(slots.filter(|slot| slot.plugin.is_some() && !slot.name.starts_with(PREFIX)).map(|slot| slot.name).collect())
+}
+
+/// Subscriptions of this database, whoever made them.
+///
+/// # Errors
+/// [`Error::Sql`].
+pub async fn subscriptions(session: &Session) -> Result<Vec<State>, Error> {
+    subscription::all_states(session).await
+}
+
+/// Whether our role may create a schema in this database.
+///
+/// # Errors
+/// [`Error::Sql`].
+pub async fn may_create_schema(session: &Session) -> Result<bool, Error> {
+    let row = session.query_one("SELECT has_database_privilege(current_database(), 'CREATE')", &[]).await;
+    Ok(row.map_err(session.failed("looking at our own privileges"))?.get(0))
+}
+
+/// The size of this database on disk in bytes.
+///
+/// # Errors
+/// [`Error::Sql`].
+pub async fn database_size(session: &Session) -> Result<i64, Error> {
+    let row = session.query_one("SELECT pg_database_size(current_database())", &[]).await;
+    Ok(row.map_err(session.failed("measuring the database"))?.get(0))
+}
+
+/// How large a table is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableSize {
+    /// The table; of partitioned ones the leaves.
+    pub name: QualifiedName,
+    /// Without indexes and values stored out of line, in bytes.
+    pub bytes: i64,
+    /// With both.
+    pub total_bytes: i64,
+}
+
+/// The size of every table, the largest first. One that is dropped meanwhile is left out.
+///
+/// # Errors
+/// [`Error::Sql`].
+pub async fn table_sizes(session: &Session) -> Result<Vec<TableSize>, Error> {
+    let rows = session.query(TABLE_SIZES, &[]).await.map_err(session.failed("measuring tables"))?;
+    let size = |row: &tokio_postgres::Row| TableSize {
+        name: QualifiedName::new(row.get::<_, String>("nspname"), row.get::<_, String>("relname")),
+        bytes: row.get("bytes"),
+        total_bytes: row.get("total_bytes"),
+    };
+    Ok(rows.iter().map(size).collect())
+}

@@ -1,0 +1,13 @@
+SET search_path = '';
+SET row_security = off;
+SET extra_float_digits = 1;
+SET TimeZone = 'UTC';
+SET DateStyle = 'ISO, YMD';
+SET IntervalStyle = 'postgres';
+SET bytea_output = 'hex';
+SET xmloption = 'content';
+SET jit = off;
+SET max_parallel_workers_per_gather = 0;
+SET statement_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET lock_timeout = '5s'

@@ -1,0 +1,57 @@
+//! Two servers and ways to them.
+use lab_postgres::Scratch;
+use pgupgrade_postgres::connection::{Connector, Credentials, Endpoint};
+use pgupgrade_verify::{Options, Report, Tables, compare};
+use secrecy::SecretString;
+use tokio_postgres::Client;
+
+pub struct Pair {
+    pub on_source: Client,
+    pub on_target: Client,
+    source: Scratch,
+    target: Scratch,
+}
+
+impl Pair {
+    pub async fn start(from: u16, to: u16) -> Self {
+        let (source, target) = tokio::join!(Scratch::start(from), Scratch::start(to));
+        let (source, target) = (source.unwrap(), target.unwrap());
+        let (on_source, on_target) = (client(&source).await, client(&target).await);
+        Self {
+            on_source,
+            on_target,
+            source,
+            target,
+        }
+    }
+
+    pub async fn source_client(&self) -> Client {
+        client(&self.source).await
+    }
+
+    pub async fn target_client(&self) -> Client {
+        client(&self.target).await
+    }
+
+    pub async fn compare(&self, tables: &Tables, options: &Options) -> Report {
+        let (source, target) = (connector(&self.source), connector(&self.target));
+        compare(&source, &target, "postgres", tables, options).await.unwrap()
+    }
+}
+
+async fn client(scratch: &Scratch) -> Client {
+    scratch.client("postgres").await.unwrap()
+}
+
+fn connector(scratch: &Scratch) -> Connector {
+    let endpoint = Endpoint {
+        host: scratch.host(),
+        port: scratch.port(),
+    };
+    let password = SecretString::from(scratch.password().to_owned());
+    let credentials = Credentials {
+        username: "postgres".to_owned(),
+        password,
+    };
+    Connector::new(endpoint, credentials, scratch.ca_pem().as_bytes()).unwrap()
+}

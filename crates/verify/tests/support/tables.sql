@@ -1,0 +1,27 @@
+CREATE SCHEMA v;
+CREATE TABLE v.t (id int PRIMARY KEY, w text, n int, b bytea);
+CREATE FUNCTION v.row(id int) RETURNS SETOF v.t LANGUAGE sql AS
+  $$ SELECT id, CASE WHEN id % 5 = 0 THEN '' WHEN id % 7 = 0 THEN NULL ELSE 'word ' || id END, id, sha256(id::text::bytea) $$;
+INSERT INTO v.t SELECT r.* FROM generate_series(1, 5000) g, v.row(g) r;
+CREATE TABLE v.k (a int, b text);
+INSERT INTO v.k SELECT g, 'key-less ' || g FROM generate_series(1, 5) g;
+CREATE TABLE v.p (id int, k int, PRIMARY KEY (id, k)) PARTITION BY RANGE (k);
+CREATE TABLE v.p_mid PARTITION OF v.p FOR VALUES FROM (0) TO (100) PARTITION BY RANGE (k);
+CREATE TABLE v.p_low PARTITION OF v.p_mid FOR VALUES FROM (0) TO (50);
+CREATE TABLE v.p_high PARTITION OF v.p_mid FOR VALUES FROM (50) TO (100);
+INSERT INTO v.p SELECT g, g FROM generate_series(1, 99) g;
+CREATE TABLE v.parent (id int PRIMARY KEY, v int DEFAULT 0);
+CREATE TABLE v.heir (PRIMARY KEY (id)) INHERITS (v.parent);
+INSERT INTO v.parent VALUES (1);
+INSERT INTO v.heir VALUES (1), (2);
+CREATE TABLE v.f (f float8);
+INSERT INTO v.f VALUES (0), ('NaN'), (1e-300);
+CREATE TABLE v.none ();
+INSERT INTO v.none DEFAULT VALUES;
+INSERT INTO v.none DEFAULT VALUES;
+CREATE TABLE v."We""ird ;'--" ("Ke""y" text PRIMARY KEY, v int);
+INSERT INTO v."We""ird ;'--" VALUES ('x''y', 7);
+CREATE UNLOGGED TABLE v.u (id int);
+CREATE TABLE v.unpublished (id int);
+CREATE PUBLICATION pub FOR TABLE v.t, v.k, v.p, v.parent;
+CREATE PUBLICATION more FOR TABLE v.f, v.none, v."We""ird ;'--";

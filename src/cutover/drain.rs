@@ -1,0 +1,22 @@
+//! Step 5: the FENCE marker of every stream is visible on the other side, and with it all that was committed before.
+use pgupgrade_postgres::connection::Profile;
+use pgupgrade_postgres::marker;
+
+use super::fence::fence_number;
+use super::{Cutover, Setback};
+use crate::controller::names;
+use crate::error::Error;
+
+pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
+    drain(cutover).await.map_err(|error| Setback::Failed { step: "Drain", error: Box::new(error) })
+}
+
+async fn drain(cutover: &Cutover<'_>) -> Result<(), Error> {
+    let session = cutover.to(Profile::Observe).await?;
+    for stream in cutover.scope.streams() {
+        let number = fence_number(cutover.identity.cutover);
+        let attempt = cutover.identity.attempt;
+        marker::wait(&session, &stream.name, attempt, names::FORWARD, number, cutover.remaining()).await?;
+    }
+    Ok(())
+}

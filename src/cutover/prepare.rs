@@ -1,0 +1,49 @@
+//! Step 2: everything that can be made before the application stops.
+use std::time::Duration;
+
+use pgupgrade_postgres::connection::Profile;
+use pgupgrade_postgres::guard::{self, Body, Patience};
+use pgupgrade_postgres::publication::{self, Contents};
+use pgupgrade_postgres::subscription::Subscription;
+use pgupgrade_postgres::{maintenance, slot, subscription};
+use secrecy::ExposeSecret;
+
+use super::{Cutover, Setback};
+use crate::controller::record::Record;
+use crate::error::Error;
+
+/// How long tables in use are waited for, all together.
+const PATIENCE: Patience = Patience {
+    deadline: Duration::from_secs(120),
+    lock_timeout: Duration::from_millis(200),
+    pause: Duration::from_millis(100),
+};
+
+pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
+    prepare(cutover).await.map_err(|error| Setback::Failed { step: "Prepare", error: Box::new(error) })
+}
+
+async fn prepare(cutover: &Cutover<'_>) -> Result<(), Error> {
+    let from = cutover.from(Profile::Act).await?;
+    let to = cutover.to(Profile::Act).await?;
+    guard::prepare(&from, &cutover.from_claim, Body::Idle, &PATIENCE).await?;
+    guard::prepare(&to, &cutover.to_claim, Body::NotOpen, &PATIENCE).await?;
+    maintenance::refresh_materialized_views(&cutover.to(Profile::Long).await?).await?;
+    let record = Record::ensure(cutover.scope).await?;
+    for stream in cutover.scope.streams() {
+        let contents = Contents { tables: publication::published_tables(&from, &stream.publication).await?, stream: &stream.name };
+        publication::create(&to, &stream.reverse_publication, &contents).await?;
+        slot::create(&to, &stream.reverse_slot).await?;
+        let subscription = Subscription {
+            name: &stream.reverse_subscription,
+            publication: &stream.reverse_publication,
+            slot: &stream.reverse_slot,
+            publisher: cutover.direction.to.endpoint(),
+            database: &cutover.database,
+            role: &Record::role(cutover.scope),
+            password: record.replication_password.expose_secret(),
+        };
+        subscription::create(&from, &subscription).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! Step 7: forward replication ends, sequences move, reverse replication begins. The new side is still closed.
+use pgupgrade_postgres::connection::{Profile, Session};
+use pgupgrade_postgres::{sequences, slot, subscription};
+
+use super::{Cutover, Setback};
+use crate::error::Error;
+
+pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
+    turn(cutover).await.map_err(|error| Setback::Failed { step: "Turn", error: Box::new(error) })
+}
+
+async fn turn(cutover: &Cutover<'_>) -> Result<(), Error> {
+    let from = cutover.from(Profile::Act).await?;
+    let to = cutover.to(Profile::Act).await?;
+    for stream in cutover.scope.streams() {
+        // Flushed first: after a crash of the new side the origin must not fall back behind rows that are there.
+        subscription::flush_origin(&to, &stream.subscription).await?;
+        subscription::disable(&to, &stream.subscription, cutover.remaining()).await?;
+    }
+    sequences::copy(&from, &to, &cutover.to_claim).await?;
+    for stream in cutover.scope.streams() {
+        position_reverse(&from, &to, &stream.reverse_subscription, &stream.reverse_slot).await?;
+        subscription::enable(&from, &stream.reverse_subscription).await?;
+    }
+    Ok(())
+}
+
+/// Everything that the new side holds now came from the old one and must not flow back.
+async fn position_reverse(from: &Session, to: &Session, subscription: &str, slot: &str) -> Result<(), Error> {
+    let position = slot::current_flush_lsn(to).await?;
+    subscription::advance_origin(from, subscription, position).await?;
+    slot::advance(to, slot, position).await?;
+    Ok(())
+}

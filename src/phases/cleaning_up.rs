@@ -1,0 +1,71 @@
+//! After success: replication and roles go on both sides. The old database keeps its guard, its closed fence and its
+//! owner tag for ever: an old Secret must not reach it unseen, and a re-created resource must see that it was left.
+use std::time::Duration;
+
+use kube::runtime::events::EventType;
+use pgupgrade_postgres::connection::Profile;
+use pgupgrade_postgres::guard::{self, Patience};
+use pgupgrade_postgres::{owner, publication, role, schema, slot, subscription};
+
+use super::cleanup;
+use crate::api::{AttemptOutcome, Phase, Writer};
+use crate::controller::outcome::Outcome;
+use crate::controller::record::Record;
+use crate::controller::scope::Scope;
+use crate::error::Error;
+
+/// How long a walsender or worker is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
+    let (source, target) = (scope.source().await?, scope.target().await?);
+    for database in scope.status.databases.clone() {
+        let on_source = source.connect(&database.name, Profile::Act).await?;
+        let on_target = target.connect(&database.name, Profile::Act).await?;
+        for stream in &database.streams {
+            subscription::drop(&on_source, &stream.reverse_subscription).await?;
+            subscription::drop(&on_target, &stream.subscription).await?;
+            slot::drop(&on_target, &stream.reverse_slot, PATIENCE).await?;
+            slot::drop(&on_source, &stream.slot, PATIENCE).await?;
+            publication::drop(&on_target, &stream.reverse_publication).await?;
+            publication::drop(&on_source, &stream.publication).await?;
+        }
+        schema::drop_streams(&on_source).await?;
+        role::drop(&on_source, &Record::role(scope)).await?;
+        cleanup::restore_identities(scope, &on_target, &database.name).await?;
+        if owner::read(&on_target).await?.is_some() {
+            let claim = scope.claim(&on_target).await?;
+            guard::remove(&on_target, &claim, &Patience::default()).await?;
+            schema::drop_streams(&on_target).await?;
+            owner::drop_schema(&on_target, &claim).await?;
+        }
+        role::drop(&on_target, &Record::role(scope)).await?;
+    }
+    cleanup::restore_source_parameters(scope).await?;
+    leftovers(scope).await?;
+    Record::forget(scope).await?;
+    if let Some(attempt) = scope.status.attempts.last_mut() {
+        attempt.outcome = AttemptOutcome::Succeeded;
+        attempt.finished_at = Some(crate::api::conditions::seconds(crate::controller::scope::now()));
+    }
+    scope.status.writer = Some(Writer::Target);
+    scope.condition("Succeeded", true, "Finalized", "");
+    let resolved = scope.resolved()?;
+    let version = resolved.target_engine_version.clone().unwrap_or_default();
+    let old = scope.spec().source.identifier.clone();
+    scope.event(EventType::Normal, "Finalized", format!("runs on {version}; the old cluster {old} is fenced and yours to delete")).await;
+    Ok(Outcome::Advance(Phase::Succeeded))
+}
+
+/// What the clone and its upgrade left on AWS.
+async fn leftovers(scope: &Scope) -> Result<(), Error> {
+    let attempt = scope.attempt()?;
+    let owner = scope.owner();
+    if let Some(cluster) = scope.rds.cluster(&attempt.target_identifier).await? {
+        scope.rds.delete_preupgrade_snapshots(&cluster).await?;
+    }
+    if let Some(group) = &attempt.clone_parameter_group {
+        scope.rds.delete_cluster_parameter_group(group, &owner).await?;
+    }
+    Ok(())
+}

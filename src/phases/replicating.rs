@@ -1,0 +1,198 @@
+//! Subscribes the upgraded clone from the proven position, and lets it catch up.
+use std::time::Duration;
+
+use pgupgrade_postgres::connection::{Connector, Profile};
+use pgupgrade_postgres::guard::{self, Body, Patience};
+use pgupgrade_postgres::replication::{self, Rate, Sample};
+use pgupgrade_postgres::subscription::{self, Subscription};
+use secrecy::ExposeSecret;
+
+use crate::api::{DatabaseStatus, GoDuration, Phase, ReplicationStatus, StreamState};
+use crate::controller::outcome::Outcome;
+use crate::controller::record::Record;
+use crate::controller::scope::{Scope, now};
+use crate::error::Error;
+
+/// Catching up takes as long as the source has written meanwhile; what limits it is the WAL that it may retain.
+const LIMIT: Duration = Duration::from_secs(48 * 3600);
+/// Below this many bytes the lag is that of a running application, not of a backlog.
+const IN_STEP: i64 = 1 << 20;
+
+/// How replication is.
+#[derive(Debug)]
+pub enum Health {
+    /// It runs; the time until the target has what the source has now, at the measured rate.
+    Streaming(Duration),
+    /// It doesn't; what follows.
+    Unwell(Outcome),
+}
+
+pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
+    subscribe(scope).await?;
+    let lag = match observe(scope).await? {
+        Health::Unwell(outcome) => return Ok(outcome),
+        Health::Streaming(lag) => lag,
+    };
+    let bytes = scope.status.replication.as_ref().and_then(|replication| replication.lag_bytes).unwrap_or(i64::MAX);
+    if bytes < IN_STEP || lag < scope.spec().cutover.max_lag.get() {
+        return Ok(Outcome::Advance(Phase::Verifying));
+    }
+    let rate = scope.status.replication.as_ref().and_then(|replication| replication.apply_bytes_per_second);
+    let message = match rate.filter(|rate| *rate > 0) {
+        Some(rate) => format!(
+            "catching up: {} behind, {}/s, about {} s left; nothing to do for you",
+            bytes_text(bytes),
+            bytes_text(rate),
+            lag.as_secs()
+        ),
+        None => format!("catching up: {} behind; nothing to do for you", bytes_text(bytes)),
+    };
+    Ok(Outcome::wait(scope.context.settings.poll, LIMIT, "CatchingUp", message))
+}
+
+async fn subscribe(scope: &Scope) -> Result<(), Error> {
+    let (source, target) = (scope.source().await?, scope.target().await?);
+    let record = Record::ensure(scope).await?;
+    for database in &scope.status.databases {
+        subscribe_database(scope, &source, &target, database, &record).await?;
+    }
+    Ok(())
+}
+
+async fn subscribe_database(
+    scope: &Scope,
+    source: &Connector,
+    target: &Connector,
+    database: &DatabaseStatus,
+    record: &Record,
+) -> Result<(), Error> {
+    let session = target.connect(&database.name, Profile::Act).await?;
+    let states = subscription::states(&session).await?;
+    let running = |name: &str| states.iter().any(|state| state.name == name && state.enabled);
+    if database.streams.iter().all(|stream| running(&stream.subscription)) {
+        return Ok(());
+    }
+    // Closed to applications before the first change arrives, until the commit point.
+    let claim = scope.claim(&session).await?;
+    guard::prepare(&session, &claim, Body::NotOpen, &Patience::default()).await?;
+    for stream in &database.streams {
+        if running(&stream.subscription) {
+            continue;
+        }
+        let cut = stream.cut.as_ref().ok_or(Error::StatusIncomplete("databases[].streams[].cut"))?;
+        let position = cut.lsn.parse().map_err(|_| Error::StatusIncomplete("databases[].streams[].cut.lsn"))?;
+        let order = Subscription {
+            name: &stream.subscription,
+            publication: &stream.publication,
+            slot: &stream.slot,
+            publisher: source.endpoint(),
+            database: &database.name,
+            role: &Record::role(scope),
+            password: record.replication_password.expose_secret(),
+        };
+        if subscription::create(&session, &order).await? {
+            // Only a subscription that has just been made may be positioned: one that ran has gone on from there.
+            subscription::advance_origin(&session, &stream.subscription, position).await?;
+        } else if subscription::origin_position(&session, &stream.subscription).await?.is_none() {
+            subscription::advance_origin(&session, &stream.subscription, position).await?;
+        }
+        subscription::enable(&session, &stream.subscription).await?;
+    }
+    Ok(())
+}
+
+/// Looks at slot and subscription of every stream, and enters lag, rate and health into the status.
+///
+/// # Errors
+/// Where a server does not answer.
+pub async fn observe(scope: &mut Scope) -> Result<Health, Error> {
+    let (source, target) = (scope.source().await?, scope.target().await?);
+    let mut total = Sample::default();
+    for index in 0..scope.status.databases.len() {
+        let database = scope.status.databases[index].clone();
+        let on_source = source.connect(&database.name, Profile::Observe).await?;
+        let on_target = target.connect(&database.name, Profile::Observe).await?;
+        let states = subscription::states(&on_target).await?;
+        for (number, stream) in database.streams.iter().enumerate() {
+            let Some(sample) = replication::sample(&on_source, &stream.slot).await? else {
+                return Ok(unwell(scope, "SlotMissing", &format!("slot {} is gone from the source", stream.slot)));
+            };
+            if sample.lost {
+                return Ok(unwell(scope, "SlotLost", &format!("slot {} has lost WAL that the clone lacks", stream.slot)));
+            }
+            let state = states.iter().find(|state| state.name == stream.subscription);
+            let status = &mut scope.status.databases[index].streams[number];
+            status.lag_bytes = Some(sample.lag_bytes);
+            status.state = Some(stream_state(state, &sample));
+            total = total.with(&sample);
+            if let Some(errors) = state.map(|state| state.apply_errors).filter(|errors| *errors > 0) {
+                let message = format!("{}: {errors} errors while applying, see the target's log", stream.subscription);
+                scope.condition("ReplicationHealthy", false, "ApplyError", &message);
+                if state.is_some_and(|state| state.conflicts > 0) {
+                    return Ok(unwell(scope, "ApplyError", &format!("{message}; conflicts found: the position was wrong")));
+                }
+            }
+        }
+    }
+    let limit = scope.spec().replication.max_retained_wal.bytes();
+    if total.retained_bytes > limit {
+        let message = format!("the slots hold {} of WAL back, more than replication.maxRetainedWAL", bytes_text(total.retained_bytes));
+        return Ok(unwell(scope, "RetentionLimit", &message));
+    }
+    let lag = enter(scope, &total);
+    Ok(Health::Streaming(lag))
+}
+
+fn stream_state(state: Option<&subscription::State>, sample: &Sample) -> StreamState {
+    match state {
+        None => StreamState::Created,
+        Some(state) if !state.enabled => StreamState::Disabled,
+        Some(state) if state.apply_errors > 0 => StreamState::ApplyError,
+        Some(_) if sample.lag_bytes > IN_STEP => StreamState::CatchingUp,
+        Some(_) => StreamState::Streaming,
+    }
+}
+
+fn unwell(scope: &mut Scope, reason: &'static str, message: &str) -> Health {
+    scope.condition("ReplicationHealthy", false, reason, message);
+    Health::Unwell(Outcome::NextAttempt { reason, message: message.to_owned() })
+}
+
+fn enter(scope: &mut Scope, total: &Sample) -> Duration {
+    let at = now();
+    let previous = scope.status.replication.as_ref().and_then(|replication| {
+        Some((replication.sampled_at.as_ref()?.0, replication.confirmed_bytes?))
+    });
+    let rate = previous.and_then(|(when, bytes)| Rate::between(when, bytes, at, total.confirmed_bytes));
+    let before = scope.status.replication.as_ref().and_then(|replication| replication.apply_bytes_per_second);
+    let bytes_per_second = rate.map(Rate::bytes_per_second).filter(|rate| *rate > 0).or(before);
+    let lag = match bytes_per_second {
+        Some(rate) if rate > 0 => Duration::from_millis(u64::try_from(total.lag_bytes.max(0) * 1000 / rate).unwrap_or(u64::MAX)),
+        _ if total.lag_bytes < IN_STEP => Duration::ZERO,
+        _ => Duration::MAX,
+    };
+    scope.status.replication = Some(ReplicationStatus {
+        lag: (lag != Duration::MAX).then(|| GoDuration::from(lag).rounded()),
+        lag_bytes: Some(total.lag_bytes),
+        apply_bytes_per_second: bytes_per_second,
+        retained_wal_bytes: Some(total.retained_bytes),
+        confirmed_bytes: Some(total.confirmed_bytes),
+        sampled_at: Some(crate::api::conditions::micros(at)),
+    });
+    let (reason, message) = if total.lag_bytes > IN_STEP { ("CatchingUp", bytes_text(total.lag_bytes)) } else { ("Streaming", String::new()) };
+    scope.condition("ReplicationHealthy", true, reason, &message);
+    lag
+}
+
+/// `1.2 GiB`.
+pub fn bytes_text(bytes: i64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut unit = 0;
+    #[allow(clippy::cast_precision_loss)] // a figure for people
+    let mut value = bytes.max(0) as f64;
+    while value >= 1024.0 && unit < UNITS.len() - 1 {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{value} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}

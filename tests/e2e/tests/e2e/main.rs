@@ -1,0 +1,8 @@
+//! End-to-end tests, one module a theme.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod admission;
+mod approval;
+mod happy_path;
+mod refusals;
+mod restarts;
+mod support;
