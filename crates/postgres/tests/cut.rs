@@ -185,17 +185,20 @@ async fn what_is_no_clone_is_refused() {
 }
 
 #[tokio::test]
-async fn rows_that_the_wal_does_not_tell_of_are_refused() {
+async fn a_marker_that_the_wal_does_not_tell_of_is_refused() {
     let mut source = Source::start(17).await;
     let copy = Copy::of(&source.side.scratch).await;
     source.settle().await;
-    // Local rows under the slot's nose, as a clone has them whose slot is older than its data: unlogged changes stand in
-    // for them, since nothing of them is decoded.
     let on_copy = copy.connector.connect("app", Profile::Act).await.unwrap();
     let newest = marker::newest(&on_copy, STREAM, 1, "forward").await.unwrap().unwrap();
-    copy.run(&format!("ALTER PUBLICATION {NAME} DROP TABLE pgupgrade.marker_main; UPDATE pgupgrade.marker_main SET xid = '999999' WHERE n = {}", newest.number)).await;
+    // What leaves the publication is not decoded: a write that the slot does not show.
+    copy.run(&format!("ALTER PUBLICATION {NAME} DROP TABLE pgupgrade.marker_main")).await;
+    copy.run(&format!("UPDATE pgupgrade.marker_main SET xid = '999999' WHERE n = {}", newest.number)).await;
     let Verdict::Refused(refusal) = prove(&source.side, &copy).await else { panic!("proven") };
-    assert!(matches!(refusal, Refusal::NotAPrefix(_) | Refusal::MarkerBeyond { .. }), "{refusal}");
+    assert_eq!(refusal, Refusal::MarkerBeyond { number: newest.number, xid: 999_999 });
+    copy.run(&format!("DELETE FROM pgupgrade.marker_main WHERE n = {}", newest.number)).await;
+    let Verdict::Refused(refusal) = prove(&source.side, &copy).await else { panic!("proven") };
+    assert_eq!(refusal, Refusal::MarkerMissing { number: newest.number, xid: newest.xid });
 }
 
 #[tokio::test]
@@ -213,10 +216,11 @@ async fn an_early_clone_is_refused() {
 
 async fn a_clone_is_released(major: u16) {
     let mut source = Source::start(major).await;
+    source.side.run("CREATE PUBLICATION theirs FOR TABLE s.silent").await;
+    // A slot's creation waits for prepared transactions, so it comes before them.
+    source.side.run("SELECT pg_create_logical_replication_slot('theirs', 'pgoutput')").await;
     source.side.run("BEGIN; INSERT INTO s.keyed VALUES (-5, 'prepared'); PREPARE TRANSACTION 'it''s'").await;
     source.side.run("SET ROLE app_owner; BEGIN; INSERT INTO s.keyed VALUES (-6, 'prepared'); PREPARE TRANSACTION 'owner'").await;
-    source.side.run("CREATE PUBLICATION theirs FOR TABLE s.silent").await;
-    source.side.run("SELECT pg_create_logical_replication_slot('theirs', 'pgoutput')").await;
     source
         .side
         .run("CREATE SUBSCRIPTION copied CONNECTION 'host=127.0.0.1 port=1 dbname=x user=x password=x' PUBLICATION p WITH (connect = false)")

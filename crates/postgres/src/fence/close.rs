@@ -190,7 +190,7 @@ async fn reap(reaper: &Client, pid: i32, grace: Duration, ended: &mut Vec<i32>) 
                 continue;
             }
             match reaper.query(kill, &[&pid, &blocker]).await {
-                Ok(rows) if rows.iter().any(|row| row.get(0)) => ended.push(blocker),
+                Ok(rows) if rows.iter().any(|row| row.get(0)) && !ended.contains(&blocker) => ended.push(blocker),
                 Ok(_) => {}
                 Err(error) => tracing::warn!(blocker, error = %describe(&error), "not ended"),
             }

@@ -30,11 +30,11 @@ pub fn hand_over(path: &Path) -> Result<()> {
     }
 }
 
-/// A command that runs `program` from `folder` as the unprivileged account, ended by `death_signal` when the thread that
-/// starts it ends.
+/// A command that runs `program` from `folder` as the unprivileged account, ended by `death_signal` when the thread
+/// that starts it ends.
 ///
-/// Where the folder lies below one that others may not traverse (`/root`), the account keeps the one capability to do so;
-/// `no_setuid_fixup` lets `access(2)` see it.
+/// Where the folder lies below one that others may not traverse (`/root`), the account keeps the one capability to do
+/// so; `no_setuid_fixup` lets `access(2)` see it.
 pub(crate) fn command(folder: &Path, program: &str, death_signal: Option<&str>) -> Result<Command> {
     let account = unprivileged()?;
     let path = folder.join(program);

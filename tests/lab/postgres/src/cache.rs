@@ -29,8 +29,8 @@ pub struct FolderLock {
 }
 
 impl FolderLock {
-    /// Waits for the lock on `folder`, which need not exist yet. The lock file `<folder>.lock` stays behind: removing it
-    /// would let two processes hold two locks of one name.
+    /// Waits for the lock on `folder`, which need not exist yet. The lock file `<folder>.lock` stays behind: removing
+    /// it would let two processes hold two locks of one name.
     ///
     /// # Errors
     /// [`Error::Io`] when the lock file cannot be made.

@@ -1,5 +1,5 @@
-//! Copying a data folder in two passes: one while its server runs, one for what has changed since, so that the server stands
-//! still for the second only.
+//! Copying a data folder in two passes: one while its server runs, one for what has changed since, so that the server
+//! stands still for the second only.
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
@@ -96,7 +96,8 @@ impl Copy {
     }
 }
 
-/// All files and folders below a folder (and itself, as the empty path), by relative path, a folder before what is in it.
+/// All files and folders below a folder (and itself, as the empty path), by relative path, a folder before what is in
+/// it.
 fn entries(root: &Path) -> Result<Vec<(PathBuf, Metadata)>> {
     let mut found = Vec::new();
     let mut open = vec![PathBuf::new()];

@@ -10,8 +10,8 @@ use crate::{Error, Result};
 /// How long the processes of a server may take to stand still.
 const STANDSTILL: Duration = Duration::from_secs(20);
 
-/// Runs `work` while the postmaster `pid` and all its children are stopped between two instructions, and returns what it
-/// returned. They go on afterwards in any case.
+/// Runs `work` while the postmaster `pid` and all its children are stopped between two instructions, and returns what
+/// it returned. They go on afterwards in any case.
 ///
 /// # Errors
 /// [`Error::Io`] when a process does not stop within 20 seconds; then `work` has not run.

@@ -18,8 +18,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts the command on a thread that lives as long as the process: a parent-death signal is sent when the *thread*
-    /// that started it ends, not when the whole parent does.
+    /// Starts the command on a thread that lives as long as the process: a parent-death signal is sent when the
+    /// *thread* that started it ends, not when the whole parent does.
     pub(crate) fn start(mut command: Command, name: &str) -> Result<Self> {
         let (started, start) = std::sync::mpsc::channel();
         let (end, ended) = watch::channel(None);

@@ -135,7 +135,8 @@ async fn copy_under_load(scratch: &mut Scratch) {
     assert!(!load.is_finished(), "the source runs on");
     copy.start().await.unwrap();
     let client = copy.connect("postgres").await.unwrap();
-    let halves = "SELECT count(*) FILTER (WHERE c <> 2) || ' of ' || (count(*) > 0) FROM (SELECT count(*) c FROM pair GROUP BY n) x";
+    let halves = "SELECT count(*) FILTER (WHERE c <> 2) || ' of ' || (count(*) > 0)
+        FROM (SELECT count(*) c FROM pair GROUP BY n) x";
     assert_eq!(value(&client, halves).await, "0 of true");
     assert_eq!(value(&client, "SELECT count(*)::text FROM t").await, "2000");
     let text = log(&copy);

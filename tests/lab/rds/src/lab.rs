@@ -84,9 +84,14 @@ impl Lab {
         tokio::time::sleep(self.behaviour.state_delay).await;
     }
 
+    /// Ends background work.
+    pub(crate) fn cancel(&self) {
+        self.stopping.cancel();
+    }
+
     /// Ends background work and all servers.
     pub(crate) async fn stop(&self) {
-        self.stopping.cancel();
+        self.cancel();
         self.tasks.close();
         self.tasks.wait().await;
         let volumes: Vec<_> = self

@@ -1,8 +1,8 @@
 //! A local stand-in for Amazon RDS in front of real PostgreSQL servers.
 //!
 //! It speaks the RDS query protocol: `aws-sdk-rds`, boto3 and the AWS command line work with it when their endpoint is
-//! [`LocalRds::url`]. Clusters are Aurora PostgreSQL clusters: a real server on a loopback address of its own, with TLS,
-//! that is really copied for a clone and really upgraded by `pg_upgrade`. What it does not serve it refuses as
+//! [`LocalRds::url`]. Clusters are Aurora PostgreSQL clusters: a real server on a loopback address of its own, with
+//! TLS, that is really copied for a clone and really upgraded by `pg_upgrade`. What it does not serve it refuses as
 //! `InvalidAction`.
 
 mod actions;
@@ -35,8 +35,8 @@ use lab::{Behaviour, Lab};
 pub struct Options {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// An empty folder for all data, removed at the end; `None` makes one below the system's folder for temporary files.
-    /// Sockets want it shorter than 70 bytes.
+    /// An empty folder for all data, removed at the end; `None` makes one below the system's folder for temporary
+    /// files. Sockets want it shorter than 70 bytes.
     pub dir: Option<PathBuf>,
     /// Milliseconds that each change of state takes.
     pub state_delay_ms: u64,
@@ -138,5 +138,6 @@ impl LocalRds {
 impl Drop for LocalRds {
     fn drop(&mut self) {
         self.server.abort();
+        self.lab.cancel();
     }
 }

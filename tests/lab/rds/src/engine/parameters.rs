@@ -94,8 +94,8 @@ fn boolean(is_static: bool, description: &str) -> Parameter {
     }
 }
 
-/// One line: name, context, group, type, default, minimum, maximum, description. The default column holds no default for
-/// most, since the server has not been set up when it prints the list.
+/// One line: name, context, group, type, default, minimum, maximum, description. The default column holds no default
+/// for most, since the server has not been set up when it prints the list.
 fn parse(line: &str) -> Option<(String, Parameter)> {
     let columns: Vec<&str> = line.split('\t').collect();
     let [name, context, _, kind, _, minimum, maximum, description, ..] = columns.as_slice() else {

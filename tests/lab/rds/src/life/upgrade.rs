@@ -73,8 +73,8 @@ async fn run(lab: &Arc<Lab>, plan: &Plan) -> Result<Upgraded> {
         .await
 }
 
-/// Shows the new version with the new groups. Its server runs without logical replication until one more reboot, unless a
-/// slot that came along forbids that.
+/// Shows the new version with the new groups. Its server runs without logical replication until one more reboot, unless
+/// a slot that came along forbids that.
 async fn succeed(lab: &Arc<Lab>, plan: &Plan) -> Result<()> {
     let volume = {
         let mut world = lab.world();

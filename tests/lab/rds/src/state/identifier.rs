@@ -5,8 +5,8 @@ use rand::distr::{Distribution as _, Uniform};
 use super::ARN_PREFIX;
 use crate::protocol::Fault;
 
-/// Checks and lowers a new identifier: 1 to 63 letters, digits and hyphens, a letter first, no hyphen last, no two in a row
-/// (API reference, `CreateDBCluster`).
+/// Checks and lowers a new identifier: 1 to 63 letters, digits and hyphens, a letter first, no hyphen last, no two in a
+/// row (API reference, `CreateDBCluster`).
 pub(crate) fn check(parameter: &str, identifier: &str) -> Result<String, Fault> {
     let valid = identifier.len() <= 63
         && identifier.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -19,8 +19,8 @@ pub(crate) fn check(parameter: &str, identifier: &str) -> Result<String, Fault> 
         return Ok(identifier.to_ascii_lowercase());
     }
     Err(Fault::invalid_value(format!(
-        "The parameter {parameter} is not a valid identifier. Identifiers must begin with a letter; must contain only ASCII \
-         letters, digits, and hyphens; and must not end with a hyphen or contain two consecutive hyphens."
+        "The parameter {parameter} is not a valid identifier. Identifiers must begin with a letter; must contain only \
+         ASCII letters, digits, and hyphens; and must not end with a hyphen or contain two consecutive hyphens."
     )))
 }
 

@@ -86,8 +86,8 @@ impl Volume {
         self.server.initialize(self.server.binaries(), "data").await.map(drop)
     }
 
-    /// Copies another volume as it is at one instant, and reads from the copy where its WAL ends. Returns for how long the
-    /// source stood still. No server has touched the copy when this returns.
+    /// Copies another volume as it is at one instant, and reads from the copy where its WAL ends. Returns for how long
+    /// the source stood still. No server has touched the copy when this returns.
     pub(crate) async fn clone_from(&mut self, source: &Self) -> Result<Duration> {
         let held = source.server.frozen_copy(&self.server.data_dir()).await?;
         self.furnished = source.furnished;

@@ -78,6 +78,9 @@ func (c *container) launch(ctx context.Context) (*process, error) {
 	if len(c.spec.Command)+len(c.spec.Args) == 0 {
 		return nil, errNoCommand
 	}
+	if path, ok := unmountable(&c.spec); ok {
+		return nil, fmt.Errorf("the volume at %s cannot be mounted: containers share this machine's file system", path)
+	}
 	object := c.pod.snapshot()
 	variables, err := c.pod.provider.resolver.environment(ctx, object, &c.spec)
 	if err != nil {
@@ -206,6 +209,17 @@ func (c *container) dir() string {
 
 func (c *container) logPath(restarts int32) string {
 	return filepath.Join(c.pod.folder(), fmt.Sprintf("%s.%d.log", c.spec.Name, restarts))
+}
+
+// unmountable finds a volume that the container counts on. The ServiceAccount's token is mounted into every Pod unasked;
+// a process that needs it gets a kubeconfig by its environment.
+func unmountable(spec *corev1.Container) (path string, found bool) {
+	for _, mount := range spec.VolumeMounts {
+		if mount.MountPath != "/var/run/secrets/kubernetes.io/serviceaccount" {
+			return mount.MountPath, true
+		}
+	}
+	return "", false
 }
 
 // restarts says whether a container that ended with this code is started again.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use clap::Parser;
 use lab_ledger::judge::pace::Pace;
 use lab_world::{Error, NAMESPACE, Options, PODS, SOURCE, Upgrade, World};
-use pgupgrade::api::Phase;
+use pgupgrade::api::PostgresUpgradeStatus;
 
 use report::Report;
 
@@ -129,11 +129,11 @@ async fn upgrade_and_approve(
     world: &World,
     upgrade: &Upgrade,
     say: &impl Fn(&str),
-) -> Result<pgupgrade::api::PostgresUpgradeStatus, Error> {
+) -> Result<PostgresUpgradeStatus, Error> {
     let watching = watch::Lines::new(world, upgrade);
-    let offered = watching.until(UPGRADE_LIMIT, say, |status| status.phase == Phase::AwaitingCutover || status.phase.is_final()).await?;
-    let token = offered.cutover.as_ref().and_then(|cutover| cutover.token.clone());
-    let Some(token) = token.filter(|_| offered.phase == Phase::AwaitingCutover) else {
+    let token = |status: &PostgresUpgradeStatus| status.cutover.as_ref().and_then(|cutover| cutover.token.clone());
+    let offered = watching.until(UPGRADE_LIMIT, say, |status| token(status).is_some() || status.phase.is_final()).await?;
+    let Some(token) = token(&offered) else {
         return Err(Error::Unexpected(format!("no cutover is offered: {}", offered.message.unwrap_or_default())));
     };
     say(&format!("kubectl annotate pgupgrade shop pgupgrade.dev/approve={token}"));
