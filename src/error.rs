@@ -85,14 +85,20 @@ impl Error {
     /// For `map_err` on calls to the Kubernetes API.
     pub fn api(what: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
         let what = what.into();
-        move |source| Self::Api { what, source: Box::new(source) }
+        move |source| Self::Api {
+            what,
+            source: Box::new(source),
+        }
     }
 
     /// What is wrong with a Secret's values.
     #[must_use]
     pub fn connection(secret: &str, problems: &[KeyProblem]) -> Self {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Self::Connection { secret: secret.to_owned(), problems: problems.join("; ") }
+        Self::Connection {
+            secret: secret.to_owned(),
+            problems: problems.join("; "),
+        }
     }
 
     /// Whether the status write lost against a newer version of the object: reconcile again with that one.

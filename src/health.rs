@@ -31,13 +31,25 @@ pub async fn serve(address: SocketAddr, health: Health) -> Result<(), Error> {
     let listener = TcpListener::bind(address)
         .await
         .map_err(|source| Error::Listen { address, source })?;
-    axum::serve(listener, router).await.map_err(|source| Error::Listen { address, source })
+    axum::serve(listener, router)
+        .await
+        .map_err(|source| Error::Listen { address, source })
 }
 
 async fn ready(State(health): State<Health>) -> impl IntoResponse {
-    if health.ready.load(Ordering::Relaxed) { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "starting") }
+    if health.ready.load(Ordering::Relaxed) {
+        (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "starting")
+    }
 }
 
 async fn metrics(State(health): State<Health>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], health.metrics.text())
+    (
+        [(
+            header::CONTENT_TYPE,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        )],
+        health.metrics.text(),
+    )
 }

@@ -52,7 +52,11 @@ struct RunArguments {
     #[arg(long, env = "PGUPGRADE_LEASE_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(3..))]
     lease_seconds: u64,
     /// The certificates of Amazon RDS, for resources without caBundleRef (PEM).
-    #[arg(long, env = "PGUPGRADE_CA_BUNDLE", default_value = "/etc/pgupgrade/rds-global-bundle.pem")]
+    #[arg(
+        long,
+        env = "PGUPGRADE_CA_BUNDLE",
+        default_value = "/etc/pgupgrade/rds-global-bundle.pem"
+    )]
     ca_bundle: PathBuf,
     /// The name of this Kubernetes cluster, written into the owner row of the databases.
     #[arg(long, env = "PGUPGRADE_CLUSTER", default_value = "kubernetes")]
@@ -85,7 +89,9 @@ async fn main() -> ExitCode {
 async fn run(arguments: RunArguments) -> Result<(), Error> {
     // A second provider can only come from another call, which there is none of.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let client = Client::try_default().await.map_err(|source| Error::Client(Box::new(source)))?;
+    let client = Client::try_default()
+        .await
+        .map_err(|source| Error::Client(Box::new(source)))?;
     let settings = Settings {
         namespace: arguments.namespace,
         identity: arguments.identity,

@@ -54,8 +54,16 @@ impl Default for Metrics {
             registry: Registry::default(),
         };
         registry.register("reconciles", "Reconciles of the resource", metrics.reconciles.clone());
-        registry.register("reconcile_errors", "Reconciles that ended with an error", metrics.errors.clone());
-        registry.register("phase", "1 for the phase that the resource is in", metrics.phase.clone());
+        registry.register(
+            "reconcile_errors",
+            "Reconciles that ended with an error",
+            metrics.errors.clone(),
+        );
+        registry.register(
+            "phase",
+            "1 for the phase that the resource is in",
+            metrics.phase.clone(),
+        );
         registry.register_with_unit(
             "replication_lag",
             "WAL that the target has not confirmed yet",
@@ -73,8 +81,16 @@ impl Default for Metrics {
             "Rate at which the target applies the source's WAL",
             metrics.apply_rate.clone(),
         );
-        registry.register("verified_rows", "Rows compared on both sides", metrics.rows_verified.clone());
-        registry.register("differing_tables", "Tables found different", metrics.differences.clone());
+        registry.register(
+            "verified_rows",
+            "Rows compared on both sides",
+            metrics.rows_verified.clone(),
+        );
+        registry.register(
+            "differing_tables",
+            "Tables found different",
+            metrics.differences.clone(),
+        );
         registry.register_with_unit(
             "write_gap",
             "From the scale-down until the first write on the new database",
@@ -108,16 +124,28 @@ impl Metrics {
         }
         self.phase.get_or_create(&of_phase(after)).set(1);
         if let Some(replication) = &after.replication {
-            self.lag.get_or_create(resource).set(replication.lag_bytes.unwrap_or_default());
-            self.retained_wal.get_or_create(resource).set(replication.retained_wal_bytes.unwrap_or_default());
-            self.apply_rate.get_or_create(resource).set(replication.apply_bytes_per_second.unwrap_or_default());
+            self.lag
+                .get_or_create(resource)
+                .set(replication.lag_bytes.unwrap_or_default());
+            self.retained_wal
+                .get_or_create(resource)
+                .set(replication.retained_wal_bytes.unwrap_or_default());
+            self.apply_rate
+                .get_or_create(resource)
+                .set(replication.apply_bytes_per_second.unwrap_or_default());
         }
         if let Some(verification) = &after.verification {
-            self.rows_verified.get_or_create(resource).set(verification.rows_verified.unwrap_or_default());
-            self.differences.get_or_create(resource).set(verification.differences.unwrap_or_default());
+            self.rows_verified
+                .get_or_create(resource)
+                .set(verification.rows_verified.unwrap_or_default());
+            self.differences
+                .get_or_create(resource)
+                .set(verification.differences.unwrap_or_default());
         }
         if let Some(gap) = after.cutover.as_ref().and_then(|cutover| cutover.write_gap_millis) {
-            self.write_gap.get_or_create(resource).set(std::time::Duration::from_millis(gap.unsigned_abs()).as_secs_f64());
+            self.write_gap
+                .get_or_create(resource)
+                .set(std::time::Duration::from_millis(gap.unsigned_abs()).as_secs_f64());
         }
     }
 
@@ -133,7 +161,13 @@ impl Metrics {
             name: resource.name.clone(),
             phase: last.phase.name().to_owned(),
         });
-        for family in [&self.lag, &self.retained_wal, &self.apply_rate, &self.rows_verified, &self.differences] {
+        for family in [
+            &self.lag,
+            &self.retained_wal,
+            &self.apply_rate,
+            &self.rows_verified,
+            &self.differences,
+        ] {
             family.remove(resource);
         }
         self.write_gap.remove(resource);

@@ -88,6 +88,30 @@ impl Phase {
         }
     }
 
+    /// What the phase is for, in words for the user who waits for it.
+    #[must_use]
+    pub const fn purpose(self) -> &'static str {
+        match self {
+            Self::Preflight => "looking at everything that has to be met; nothing is changed",
+            Self::PreparingSource => "preparing the source: replication role, schema pgupgrade, replica identities",
+            Self::Capturing => "creating publication and replication slot on the source; marker rows begin",
+            Self::Cloning => "cloning the source copy-on-write",
+            Self::Pinning => "proving which transaction is the last one in the clone",
+            Self::Upgrading => "upgrading the clone to the new major version",
+            Self::Optimizing => "collecting statistics on the upgraded clone",
+            Self::Replicating => "subscribing the upgraded clone from the proven position",
+            Self::Verifying => "verification under live writes comes later; every row is compared under the fence",
+            Self::AwaitingCutover => "in step with the source; the cutover is offered next",
+            Self::CuttingOver => "cutting over: the application moves to the new database",
+            Self::Soaking => "the application runs on the new database; reverse replication to the old one",
+            Self::CleaningUp => "dropping slots, publications, subscriptions and roles on both sides",
+            Self::Succeeded => "done",
+            Self::Failed => "failed; the source is as it was",
+            Self::Aborting => "taking everything back: slot, publication, role, guard, schema, clone",
+            Self::Aborted => "aborted; the source is as it was",
+        }
+    }
+
     /// Whether nothing follows it.
     #[must_use]
     pub const fn is_final(self) -> bool {

@@ -41,7 +41,10 @@ impl Settings {
     /// # Errors
     /// Where the file can't be read.
     pub fn read_ca_bundle(&self) -> Result<Vec<u8>, Error> {
-        std::fs::read(&self.ca_bundle).map_err(|source| Error::CaBundle { path: self.ca_bundle.clone(), source })
+        std::fs::read(&self.ca_bundle).map_err(|source| Error::CaBundle {
+            path: self.ca_bundle.clone(),
+            source,
+        })
     }
 }
 
@@ -64,7 +67,10 @@ impl Context {
     /// A context with no work under way.
     #[must_use]
     pub fn new(client: Client, settings: Settings, metrics: Arc<Metrics>) -> Self {
-        let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: Some(settings.identity.clone()) };
+        let reporter = Reporter {
+            controller: FIELD_MANAGER.to_owned(),
+            instance: Some(settings.identity.clone()),
+        };
         Self {
             recorder: Recorder::new(client.clone(), reporter),
             client,

@@ -17,7 +17,7 @@ use crate::metrics::Resource;
 use crate::phases;
 
 /// How long one kind of trouble may last before it is reported as more than a passing one.
-const ERROR_LIMIT: Duration = Duration::from_secs(600);
+const ERROR_LIMIT: Duration = Duration::from_mins(10);
 
 /// Moves one resource on.
 ///
@@ -26,11 +26,19 @@ const ERROR_LIMIT: Duration = Duration::from_secs(600);
 pub async fn reconcile(cached: Arc<PostgresUpgrade>, context: Arc<Context>) -> Result<Action, Error> {
     let namespace = cached.namespace().unwrap_or_default();
     let name = cached.name_any();
-    let resource = Resource { namespace: namespace.clone(), name: name.clone() };
+    let resource = Resource {
+        namespace: namespace.clone(),
+        name: name.clone(),
+    };
     let upgrades: Api<PostgresUpgrade> = Api::namespaced(context.client.clone(), &namespace);
-    let live = upgrades.get_opt(&name).await.map_err(Error::api(format!("reading {namespace}/{name}")))?;
+    let live = upgrades
+        .get_opt(&name)
+        .await
+        .map_err(Error::api(format!("reading {namespace}/{name}")))?;
     let Some(live) = live else {
-        context.metrics.forget(&resource, &cached.status.clone().unwrap_or_default());
+        context
+            .metrics
+            .forget(&resource, &cached.status.clone().unwrap_or_default());
         return Ok(Action::await_change());
     };
     let deleted = live.metadata.deletion_timestamp.is_some();
@@ -40,7 +48,7 @@ pub async fn reconcile(cached: Arc<PostgresUpgrade>, context: Arc<Context>) -> R
         (false, false) => return hold(&upgrades, &live).await,
         _ => {}
     }
-    let mut scope = Scope::new(context.clone(), live).await;
+    let mut scope = Box::pin(Scope::new(context.clone(), live)).await;
     let result = advance(&mut scope, deleted).await;
     if result.is_err() {
         context.metrics.failed(&resource);
@@ -97,11 +105,17 @@ async fn announce(scope: &Scope, outcome: &Outcome) {
             scope.event(EventType::Normal, "PhaseChanged", note).await;
         }
         Outcome::Hold { reason, message } if scope.status.message.as_ref() != Some(message) => {
-            let reason = if scope.status.phase == Phase::Preflight { "PreflightBlocked" } else { reason };
+            let reason = if scope.status.phase == Phase::Preflight {
+                "PreflightBlocked"
+            } else {
+                reason
+            };
             scope.event(EventType::Warning, reason, message.clone()).await;
         }
         Outcome::NextAttempt { reason, message } => {
-            scope.event(EventType::Warning, "AttemptAbandoned", format!("{reason}: {message}")).await;
+            scope
+                .event(EventType::Warning, "AttemptAbandoned", format!("{reason}: {message}"))
+                .await;
         }
         Outcome::Conclude { reason, message, .. } => scope.event(EventType::Normal, reason, message.clone()).await,
         Outcome::Fail { reason, message } => scope.event(EventType::Warning, reason, message.clone()).await,
@@ -117,11 +131,19 @@ async fn hold(upgrades: &Api<PostgresUpgrade>, live: &PostgresUpgrade) -> Result
 }
 
 async fn release(upgrades: &Api<PostgresUpgrade>, scope: &Scope) -> Result<(), Error> {
-    let live = upgrades.get_opt(&scope.name()).await.map_err(Error::api("reading the object before its release"))?;
+    let live = upgrades
+        .get_opt(&scope.name())
+        .await
+        .map_err(Error::api("reading the object before its release"))?;
     let Some(live) = live.filter(|live| live.uid() == scope.object.uid()) else {
         return Ok(());
     };
-    let finalizers: Vec<String> = live.finalizers().iter().filter(|name| *name != FINALIZER).cloned().collect();
+    let finalizers: Vec<String> = live
+        .finalizers()
+        .iter()
+        .filter(|name| *name != FINALIZER)
+        .cloned()
+        .collect();
     set_finalizers(upgrades, &live, live.resource_version(), &finalizers).await
 }
 

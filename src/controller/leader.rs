@@ -65,14 +65,24 @@ impl Leadership {
     }
 
     async fn becomes(&mut self, wanted: bool) -> Result<(), Error> {
-        let ended = |error: watch::error::RecvError| Error::Lease { lease: LEASE.to_owned(), message: error.to_string() };
-        self.held.wait_for(|held| *held == wanted).await.map(drop).map_err(ended)
+        let ended = |error: watch::error::RecvError| Error::Lease {
+            lease: LEASE.to_owned(),
+            message: error.to_string(),
+        };
+        self.held
+            .wait_for(|held| *held == wanted)
+            .await
+            .map(drop)
+            .map_err(ended)
     }
 
     /// Gives the Lease back, so that another replica leads at once.
     pub async fn release(self) {
         drop(self.held);
-        if tokio::time::timeout(Duration::from_secs(5), self.manager).await.is_err() {
+        if tokio::time::timeout(Duration::from_secs(5), self.manager)
+            .await
+            .is_err()
+        {
             tracing::warn!("the Lease was not released in time; it expires by itself");
         }
     }

@@ -11,7 +11,11 @@ pub const FORWARD: &str = "forward";
 /// The first eight hexadecimal digits of a uid.
 #[must_use]
 pub fn short(uid: &str) -> String {
-    uid.chars().filter(char::is_ascii_alphanumeric).take(8).collect::<String>().to_ascii_lowercase()
+    uid.chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(8)
+        .collect::<String>()
+        .to_ascii_lowercase()
 }
 
 /// Publication, slot and subscription of one stream of one attempt share this name.
@@ -35,7 +39,11 @@ pub fn role(uid: &str) -> String {
 /// The clone of an attempt: the first is called as the user wants the new cluster to be called.
 #[must_use]
 pub fn clone(target: &str, attempt: i32) -> String {
-    if attempt <= 1 { target.to_owned() } else { format!("{target}-a{attempt}") }
+    if attempt <= 1 {
+        target.to_owned()
+    } else {
+        format!("{target}-a{attempt}")
+    }
 }
 
 /// The clone's only instance.
@@ -95,7 +103,10 @@ pub fn token(uid: &str, attempt: i32, cutover: i32, resolved: &str) -> String {
 /// A short hash of a text, for status fields.
 #[must_use]
 pub fn hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().take(4).fold(String::new(), |all, byte| format!("{all}{byte:02x}"))
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .take(4)
+        .fold(String::new(), |all, byte| format!("{all}{byte:02x}"))
 }
 
 /// The major of an engine version: `17` of `17.6`.
@@ -127,7 +138,12 @@ mod tests {
         let this = token_of(UID, 1, 1, "r");
         assert!(this.starts_with("1-1-") && this.len() == 10, "{this}");
         assert_eq!(this, token_of(UID, 1, 1, "r"));
-        for other in [token_of("x", 1, 1, "r"), token_of(UID, 2, 1, "r"), token_of(UID, 1, 2, "r"), token_of(UID, 1, 1, "s")] {
+        for other in [
+            token_of("x", 1, 1, "r"),
+            token_of(UID, 2, 1, "r"),
+            token_of(UID, 1, 2, "r"),
+            token_of(UID, 1, 1, "s"),
+        ] {
             assert_ne!(this, other);
         }
         assert_ne!(&token_of("ab", 1, 1, "c")[4..], &token_of("a", 1, 1, "bc")[4..]);

@@ -36,13 +36,13 @@ pub enum Outcome {
         /// Why this attempt can't be used.
         message: String,
     },
-    /// The resource has reached its end without doing anything.
+    /// The resource has reached its end, and there is more to say than which.
     Conclude {
         /// The final phase.
         phase: Phase,
         /// Machine-readable, where it says more than the phase's name.
         reason: &'static str,
-        /// Why there is nothing to do.
+        /// What it ended with.
         message: String,
     },
     /// Nothing is left to do.
@@ -63,13 +63,21 @@ impl Outcome {
     /// A wait that is looked at again after `after` and reported as too long after `limit`.
     #[must_use]
     pub fn wait(after: Duration, limit: Duration, reason: &'static str, message: impl Into<String>) -> Self {
-        Self::Wait { after, limit, reason, message: message.into() }
+        Self::Wait {
+            after,
+            limit,
+            reason,
+            message: message.into(),
+        }
     }
 
     /// Stops until the user changes something.
     #[must_use]
     pub fn hold(reason: &'static str, message: impl Into<String>) -> Self {
-        Self::Hold { reason, message: message.into() }
+        Self::Hold {
+            reason,
+            message: message.into(),
+        }
     }
 }
 
@@ -87,12 +95,7 @@ pub enum Again {
 const HOLD_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Enters the outcome of a phase into the status and says when to look again.
-pub fn settle(
-    status: &mut PostgresUpgradeStatus,
-    outcome: Outcome,
-    generation: Option<i64>,
-    now: Timestamp,
-) -> Again {
+pub fn settle(status: &mut PostgresUpgradeStatus, outcome: Outcome, generation: Option<i64>, now: Timestamp) -> Again {
     status.observed_generation = generation;
     match outcome {
         Outcome::Advance(next) => {
@@ -101,19 +104,46 @@ pub fn settle(
             if next.is_final() {
                 status.completed_at.get_or_insert(seconds(now));
             }
-            conclude(status, phase_reason(next), entered(next), Verdict::of(next), generation, now);
-            if next.is_final() { Again::OnChange } else { Again::After(Duration::ZERO) }
+            conclude(
+                status,
+                next.name(),
+                next.purpose().to_owned(),
+                Verdict::of(next),
+                generation,
+                now,
+            );
+            if next.is_final() {
+                Again::OnChange
+            } else {
+                Again::After(Duration::ZERO)
+            }
         }
-        Outcome::Wait { after, limit, reason, message } => {
+        Outcome::Wait {
+            after,
+            limit,
+            reason,
+            message,
+        } => {
             let since = waiting_since(status, reason, now);
             let waited = now.duration_since(since).unsigned_abs();
-            let verdict = if waited > limit { Verdict::Stalled("DeadlineExceeded") } else { Verdict::Progressing };
+            let verdict = if waited > limit {
+                Verdict::Stalled("DeadlineExceeded")
+            } else {
+                Verdict::Progressing
+            };
             let message = if waited > limit {
-                format!("{message} (for {}, longer than the expected {}: look into it)", whole(waited), whole(limit))
+                format!(
+                    "{message} (for {}, longer than the expected {}: look into it)",
+                    whole(waited),
+                    whole(limit)
+                )
             } else {
                 message
             };
-            status.wait = Some(WaitStatus { reason: reason.to_owned(), since: Some(seconds(since)) });
+            status.wait = Some(WaitStatus {
+                reason: reason.to_owned(),
+                since: Some(seconds(since)),
+            });
             conclude(status, reason, message, verdict, generation, now);
             Again::After(after)
         }
@@ -165,6 +195,7 @@ fn end_attempt(status: &mut PostgresUpgradeStatus, outcome: AttemptOutcome, reas
     }
 }
 
+#[derive(Clone, Copy)]
 enum Verdict {
     Progressing,
     Stalled(&'static str),
@@ -173,7 +204,11 @@ enum Verdict {
 
 impl Verdict {
     fn of(phase: Phase) -> Self {
-        if phase.is_final() { Self::Ended } else { Self::Progressing }
+        if phase.is_final() {
+            Self::Ended
+        } else {
+            Self::Progressing
+        }
     }
 }
 
@@ -229,18 +264,10 @@ fn conclude(
         Verdict::Ended => {
             conditions.set("Reconciling", false, phase.name(), &message);
             let failed = phase == Phase::Failed;
-            conditions.set("Stalled", failed, if failed { "AttemptsExhausted" } else { phase.name() }, &message);
+            conditions.set("Stalled", failed, if failed { reason } else { phase.name() }, &message);
         }
     }
     status.message = Some(message);
-}
-
-fn phase_reason(phase: Phase) -> &'static str {
-    phase.name()
-}
-
-fn entered(phase: Phase) -> String {
-    format!("phase {} begins", phase.name())
 }
 
 fn whole(duration: Duration) -> String {
@@ -249,5 +276,201 @@ fn whole(duration: Duration) -> String {
         (0, 0, s) => format!("{s}s"),
         (0, m, s) => format!("{m}m{s}s"),
         (h, m, _) => format!("{h}h{m}m"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::AttemptStatus;
+    use crate::api::conditions::{READY, RECONCILING, STALLED, find, holds};
+
+    const POLL: Duration = Duration::from_secs(10);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn in_phase(phase: Phase) -> PostgresUpgradeStatus {
+        PostgresUpgradeStatus {
+            phase,
+            attempt: Some(1),
+            attempts: vec![AttemptStatus {
+                number: 1,
+                ..AttemptStatus::default()
+            }],
+            ..PostgresUpgradeStatus::default()
+        }
+    }
+
+    fn wait(reason: &'static str) -> Outcome {
+        Outcome::wait(POLL, Duration::from_secs(100), reason, "waiting")
+    }
+
+    #[test]
+    fn each_outcome_becomes_a_phase_conditions_and_the_next_look() {
+        let text = || "text".to_owned();
+        // outcome, phase afterwards, Ready's reason, Reconciling, Stalled, next look
+        let table = [
+            (
+                Outcome::Advance(Phase::Pinning),
+                Phase::Pinning,
+                "Pinning",
+                true,
+                false,
+                Again::After(Duration::ZERO),
+            ),
+            (
+                Outcome::Advance(Phase::Soaking),
+                Phase::Soaking,
+                "Soaking",
+                true,
+                false,
+                Again::After(Duration::ZERO),
+            ),
+            (
+                Outcome::Advance(Phase::Aborted),
+                Phase::Aborted,
+                "Aborted",
+                false,
+                false,
+                Again::OnChange,
+            ),
+            (
+                wait("Cloning"),
+                Phase::Cloning,
+                "Cloning",
+                true,
+                false,
+                Again::After(POLL),
+            ),
+            (
+                Outcome::hold("SourceNotFound", "x"),
+                Phase::Cloning,
+                "SourceNotFound",
+                false,
+                true,
+                Again::After(HOLD_INTERVAL),
+            ),
+            (
+                Outcome::NextAttempt {
+                    reason: "CutPointRefused",
+                    message: text(),
+                },
+                Phase::Capturing,
+                "CutPointRefused",
+                true,
+                false,
+                Again::After(Duration::ZERO),
+            ),
+            (
+                Outcome::Fail {
+                    reason: "AttemptsExhausted",
+                    message: text(),
+                },
+                Phase::Aborting,
+                "AttemptsExhausted",
+                true,
+                false,
+                Again::After(Duration::ZERO),
+            ),
+            (
+                Outcome::Conclude {
+                    phase: Phase::Failed,
+                    reason: "AttemptsExhausted",
+                    message: text(),
+                },
+                Phase::Failed,
+                "AttemptsExhausted",
+                false,
+                true,
+                Again::OnChange,
+            ),
+            (
+                Outcome::Rest { message: text() },
+                Phase::Cloning,
+                "Cloning",
+                false,
+                false,
+                Again::OnChange,
+            ),
+        ];
+        for (outcome, phase, reason, reconciling, stalled, again) in table {
+            let mut status = in_phase(Phase::Cloning);
+            let case = format!("{outcome:?}");
+            assert_eq!(settle(&mut status, outcome, Some(3), at(50)), again, "{case}");
+            assert_eq!(status.phase, phase, "{case}");
+            assert_eq!(status.observed_generation, Some(3), "{case}");
+            assert_eq!(find(&status.conditions, READY).unwrap().reason, reason, "{case}");
+            assert_eq!(holds(&status.conditions, READY), phase.serves_from_target(), "{case}");
+            assert_eq!(holds(&status.conditions, RECONCILING), reconciling, "{case}");
+            assert_eq!(holds(&status.conditions, STALLED), stalled, "{case}");
+            assert_eq!(status.completed_at.is_some(), phase.is_final(), "{case}");
+        }
+    }
+
+    #[test]
+    fn an_attempt_that_ends_is_on_record() {
+        let table = [
+            (
+                Outcome::NextAttempt {
+                    reason: "SlotLost",
+                    message: String::new(),
+                },
+                AttemptOutcome::Abandoned,
+            ),
+            (
+                Outcome::Fail {
+                    reason: "SlotLost",
+                    message: String::new(),
+                },
+                AttemptOutcome::Failed,
+            ),
+        ];
+        for (outcome, expected) in table {
+            let mut status = in_phase(Phase::Replicating);
+            settle(&mut status, outcome, None, at(50));
+            let attempt = status.attempts.last().unwrap();
+            assert_eq!(
+                (attempt.outcome, attempt.reason.as_deref()),
+                (expected, Some("SlotLost"))
+            );
+            assert_eq!(attempt.finished_at, Some(seconds(at(50))));
+        }
+    }
+
+    #[test]
+    fn a_wait_that_lasts_too_long_is_told_as_such() {
+        let mut status = in_phase(Phase::Cloning);
+        settle(&mut status, wait("Cloning"), None, at(0));
+        settle(&mut status, wait("Cloning"), None, at(100));
+        assert!(!holds(&status.conditions, STALLED));
+        settle(&mut status, wait("Cloning"), None, at(161));
+        let stalled = find(&status.conditions, STALLED).unwrap();
+        assert_eq!(
+            (stalled.status.as_str(), stalled.reason.as_str()),
+            ("True", "DeadlineExceeded")
+        );
+        assert!(
+            status
+                .message
+                .as_ref()
+                .unwrap()
+                .contains("for 2m41s, longer than the expected 1m40s")
+        );
+        // Another reason is another wait.
+        settle(&mut status, wait("Other"), None, at(170));
+        assert!(!holds(&status.conditions, STALLED));
+    }
+
+    #[test]
+    fn phases_have_a_beginning_and_an_end() {
+        let mut status = in_phase(Phase::Preflight);
+        settle(&mut status, Outcome::Advance(Phase::PreparingSource), None, at(1));
+        settle(&mut status, Outcome::Advance(Phase::Capturing), None, at(5));
+        assert_eq!(status.phases.len(), 2);
+        assert_eq!(status.phases[0].name, Phase::PreparingSource);
+        assert_eq!(status.phases[0].finished_at, Some(seconds(at(5))));
+        assert_eq!(status.phases[1].finished_at, None);
     }
 }

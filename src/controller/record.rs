@@ -31,22 +31,27 @@ impl Record {
         }
         let replication_password = generate_password();
         let source = scope.resolved()?.source_arn.clone().unwrap_or_default();
-        let content = BTreeMap::from([
+        let entries = BTreeMap::from([
             (OWNER.to_owned(), scope.owner()),
             (SOURCE.to_owned(), source),
-            (REPLICATION_PASSWORD.to_owned(), replication_password.expose_secret().to_owned()),
+            (
+                REPLICATION_PASSWORD.to_owned(),
+                replication_password.expose_secret().to_owned(),
+            ),
         ]);
         let context = &scope.context;
-        records::write(&context.client, &context.settings.namespace, &scope.uid(), &content).await?;
+        records::write(&context.client, &context.settings.namespace, &scope.uid(), &entries).await?;
         Ok(Self { replication_password })
     }
 
     async fn find(scope: &Scope) -> Result<Option<Self>, Error> {
         let context = &scope.context;
-        let content = records::read(&context.client, &context.settings.namespace, &scope.uid()).await?;
-        Ok(content.and_then(|mut content| content.remove(REPLICATION_PASSWORD)).map(|password| Self {
-            replication_password: SecretString::from(password),
-        }))
+        let entries = records::read(&context.client, &context.settings.namespace, &scope.uid()).await?;
+        Ok(entries
+            .and_then(|mut entries| entries.remove(REPLICATION_PASSWORD))
+            .map(|password| Self {
+                replication_password: SecretString::from(password),
+            }))
     }
 
     /// Keeps values of the application's Secret before they are rewritten.
@@ -54,10 +59,12 @@ impl Record {
     /// # Errors
     /// As [`Record::ensure`].
     pub async fn keep_old_values(scope: &Scope, secret: &str, values: &BTreeMap<String, String>) -> Result<(), Error> {
-        let content: BTreeMap<String, String> =
-            values.iter().map(|(key, value)| (format!("connection.{secret}.{key}"), value.clone())).collect();
+        let entries: BTreeMap<String, String> = values
+            .iter()
+            .map(|(key, value)| (format!("connection.{secret}.{key}"), value.clone()))
+            .collect();
         let context = &scope.context;
-        Ok(records::write(&context.client, &context.settings.namespace, &scope.uid(), &content).await?)
+        Ok(records::write(&context.client, &context.settings.namespace, &scope.uid(), &entries).await?)
     }
 
     /// Forgets the resource, when nothing of it is left to clean up.

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
 use kube::{Api, Resource, ResourceExt};
-use pgupgrade_postgres::connection::{Connector, Credentials, Endpoint};
 use pgupgrade_postgres::connection::Session;
+use pgupgrade_postgres::connection::{Connector, Credentials, Endpoint};
 use pgupgrade_postgres::owner::{self, Claim};
 use pgupgrade_rds::Rds;
 use secrecy::SecretString;
@@ -17,8 +17,8 @@ use super::names;
 use super::tasks::{Key, Kind};
 use crate::api::conditions::Conditions;
 use crate::api::{
-    AttemptStatus, CaBundleKind, ConnectionRef, ConnectionRole, DesiredState, EndpointStatus, PostgresUpgrade, PostgresUpgradeSpec, PostgresUpgradeStatus,
-    ResolvedStatus, StreamStatus, ValueFormat,
+    AttemptStatus, CaBundleKind, ConnectionRef, ConnectionRole, DesiredState, EndpointStatus, PostgresUpgrade,
+    PostgresUpgradeSpec, PostgresUpgradeStatus, ResolvedStatus, StreamStatus, ValueFormat,
 };
 use crate::error::Error;
 use crate::kubernetes::connections::{Endpoints, Format, KeySpec, Role};
@@ -44,10 +44,19 @@ pub struct Scope {
 impl Scope {
     /// A scope over a freshly read object.
     pub async fn new(context: Arc<Context>, object: PostgresUpgrade) -> Self {
-        let rds = context.rds(object.spec.aws.as_ref().and_then(|aws| aws.region.as_deref())).await;
+        let rds = context
+            .rds(object.spec.aws.as_ref().and_then(|aws| aws.region.as_deref()))
+            .await;
         let status = object.status.clone().unwrap_or_default();
         let resource_version = object.resource_version();
-        Self { context, persisted: status.clone(), status, rds, resource_version, object: Arc::new(object) }
+        Self {
+            context,
+            persisted: status.clone(),
+            status,
+            rds,
+            resource_version,
+            object: Arc::new(object),
+        }
     }
 
     /// The spec.
@@ -83,7 +92,11 @@ impl Scope {
     /// Names a background task of this attempt.
     #[must_use]
     pub fn task(&self, kind: Kind) -> Key {
-        Key { uid: self.uid(), attempt: self.status.attempt.unwrap_or_default(), kind }
+        Key {
+            uid: self.uid(),
+            attempt: self.status.attempt.unwrap_or_default(),
+            kind,
+        }
     }
 
     /// The inputs that preflight froze.
@@ -107,7 +120,10 @@ impl Scope {
     /// # Errors
     /// Where there is none.
     pub fn attempt_mut(&mut self) -> Result<&mut AttemptStatus, Error> {
-        self.status.attempts.last_mut().ok_or(Error::StatusIncomplete("attempts"))
+        self.status
+            .attempts
+            .last_mut()
+            .ok_or(Error::StatusIncomplete("attempts"))
     }
 
     /// The database whose fence row decides.
@@ -115,7 +131,11 @@ impl Scope {
     /// # Errors
     /// Where preflight has not passed.
     pub fn database(&self) -> Result<String, Error> {
-        self.resolved()?.databases.first().cloned().ok_or(Error::StatusIncomplete("resolved.databases"))
+        self.resolved()?
+            .databases
+            .first()
+            .cloned()
+            .ok_or(Error::StatusIncomplete("resolved.databases"))
     }
 
     /// Every stream of every database.
@@ -131,7 +151,11 @@ impl Scope {
             Some("Finalized") => DesiredState::Finalized,
             _ => DesiredState::Upgraded,
         };
-        if annotated == DesiredState::Upgraded { self.spec().desired_state } else { annotated }
+        if annotated == DesiredState::Upgraded {
+            self.spec().desired_state
+        } else {
+            annotated
+        }
     }
 
     /// What the new cluster is called: as the spec says, else after the source and the new major version.
@@ -165,7 +189,10 @@ impl Scope {
     /// Where preflight has not passed.
     pub fn source_endpoints(&self) -> Result<Endpoints, Error> {
         let resolved = self.resolved()?;
-        let writer = resolved.source_endpoint.as_ref().ok_or(Error::StatusIncomplete("resolved.sourceEndpoint"))?;
+        let writer = resolved
+            .source_endpoint
+            .as_ref()
+            .ok_or(Error::StatusIncomplete("resolved.sourceEndpoint"))?;
         let aliases = self.spec().source.endpoint_aliases.clone();
         Ok(endpoints(writer, resolved.source_reader_endpoint.as_ref(), aliases))
     }
@@ -176,7 +203,10 @@ impl Scope {
     /// Where there is no clone yet.
     pub fn target_endpoints(&self) -> Result<Endpoints, Error> {
         let attempt = self.attempt()?;
-        let writer = attempt.target_endpoint.as_ref().ok_or(Error::StatusIncomplete("attempts[].targetEndpoint"))?;
+        let writer = attempt
+            .target_endpoint
+            .as_ref()
+            .ok_or(Error::StatusIncomplete("attempts[].targetEndpoint"))?;
         Ok(endpoints(writer, attempt.target_reader_endpoint.as_ref(), Vec::new()))
     }
 
@@ -197,9 +227,17 @@ impl Scope {
             "status": self.status,
         });
         let written = api
-            .patch_status(&self.name(), &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(patch))
+            .patch_status(
+                &self.name(),
+                &PatchParams::apply(FIELD_MANAGER).force(),
+                &Patch::Apply(patch),
+            )
             .await
-            .map_err(Error::api(format!("writing the status of {}/{}", self.namespace(), self.name())))?;
+            .map_err(Error::api(format!(
+                "writing the status of {}/{}",
+                self.namespace(),
+                self.name()
+            )))?;
         self.resource_version = written.resource_version();
         self.persisted = self.status.clone();
         Ok(())
@@ -211,10 +249,11 @@ impl Scope {
     /// Where the API server does not answer. `Ok(false)`: the object is gone.
     pub async fn refresh(&mut self) -> Result<bool, Error> {
         let api: Api<PostgresUpgrade> = Api::namespaced(self.context.client.clone(), &self.namespace());
-        let live = api
-            .get_opt(&self.name())
-            .await
-            .map_err(Error::api(format!("reading {}/{}", self.namespace(), self.name())))?;
+        let live = api.get_opt(&self.name()).await.map_err(Error::api(format!(
+            "reading {}/{}",
+            self.namespace(),
+            self.name()
+        )))?;
         let Some(live) = live.filter(|live| live.uid() == self.object.uid()) else {
             return Ok(false);
         };
@@ -243,7 +282,12 @@ impl Scope {
             action: self.status.phase.name().to_owned(),
             secondary: None,
         };
-        if let Err(error) = self.context.recorder.publish(&event, &self.object.object_ref(&())).await {
+        if let Err(error) = self
+            .context
+            .recorder
+            .publish(&event, &self.object.object_ref(&()))
+            .await
+        {
             tracing::warn!(%error, reason, "event not published");
         }
     }
@@ -257,7 +301,10 @@ impl Scope {
         let secret = secrets::read(&self.context.client, &self.namespace(), &reference.name).await?;
         let username = secrets::text(&secret, &reference.username_key)?;
         let password = secrets::text(&secret, &reference.password_key)?;
-        Ok(Credentials { username, password: SecretString::from(password) })
+        Ok(Credentials {
+            username,
+            password: SecretString::from(password),
+        })
     }
 
     /// The certificates that a server's own must lead to.
@@ -267,7 +314,14 @@ impl Scope {
     pub async fn ca_bundle(&self) -> Result<Vec<u8>, Error> {
         let client = &self.context.client;
         match &self.spec().source.ca_bundle_ref {
-            Some(reference) => Ok(secrets::ca_bundle(client, &self.namespace(), bundle_kind(reference.kind), &reference.name, &reference.key).await?),
+            Some(reference) => Ok(secrets::ca_bundle(
+                client,
+                &self.namespace(),
+                bundle_kind(reference.kind),
+                &reference.name,
+                &reference.key,
+            )
+            .await?),
             None => Ok(self.context.settings.read_ca_bundle()?),
         }
     }
@@ -277,7 +331,11 @@ impl Scope {
     /// # Errors
     /// Where the credentials or the CA bundle can't be read.
     pub async fn source(&self) -> Result<Connector, Error> {
-        let endpoint = self.resolved()?.source_endpoint.clone().ok_or(Error::StatusIncomplete("resolved.sourceEndpoint"))?;
+        let endpoint = self
+            .resolved()?
+            .source_endpoint
+            .clone()
+            .ok_or(Error::StatusIncomplete("resolved.sourceEndpoint"))?;
         self.connector(&endpoint.host, endpoint.port).await
     }
 
@@ -286,7 +344,11 @@ impl Scope {
     /// # Errors
     /// Where the credentials or the CA bundle can't be read, or there is no clone yet.
     pub async fn target(&self) -> Result<Connector, Error> {
-        let endpoint = self.attempt()?.target_endpoint.clone().ok_or(Error::StatusIncomplete("attempts[].targetEndpoint"))?;
+        let endpoint = self
+            .attempt()?
+            .target_endpoint
+            .clone()
+            .ok_or(Error::StatusIncomplete("attempts[].targetEndpoint"))?;
         self.connector(&endpoint.host, endpoint.port).await
     }
 
@@ -295,15 +357,27 @@ impl Scope {
     /// # Errors
     /// Where the credentials or the CA bundle can't be read.
     pub async fn connector(&self, host: &str, port: u16) -> Result<Connector, Error> {
-        let endpoint = Endpoint { host: host.to_owned(), port };
-        Ok(Connector::new(endpoint, self.credentials().await?, &self.ca_bundle().await?)?)
+        let endpoint = Endpoint {
+            host: host.to_owned(),
+            port,
+        };
+        Ok(Connector::new(
+            endpoint,
+            self.credentials().await?,
+            &self.ca_bundle().await?,
+        )?)
     }
 }
 
 const MAX_NOTE: usize = 1000;
 
 fn endpoints(writer: &EndpointStatus, reader: Option<&EndpointStatus>, aliases: Vec<String>) -> Endpoints {
-    Endpoints { writer: writer.host.clone(), reader: reader.map(|reader| reader.host.clone()), port: writer.port, aliases }
+    Endpoints {
+        writer: writer.host.clone(),
+        reader: reader.map(|reader| reader.host.clone()),
+        port: writer.port,
+        aliases,
+    }
 }
 
 fn bundle_kind(kind: CaBundleKind) -> BundleKind {
@@ -337,6 +411,10 @@ pub fn key_specs(connection: &ConnectionRef) -> Vec<KeySpec> {
     connection
         .keys
         .iter()
-        .map(|key| KeySpec { key: key.key.clone(), format: Some(format(key.format)), role: Some(role(key.role)) })
+        .map(|key| KeySpec {
+            key: key.key.clone(),
+            format: Some(format(key.format)),
+            role: Some(role(key.role)),
+        })
         .collect()
 }

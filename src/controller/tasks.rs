@@ -53,7 +53,10 @@ impl Tasks {
     /// Whether a task of this key has been started and not been collected.
     #[must_use]
     pub fn has(&self, key: &Key) -> bool {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+        self.running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(key)
     }
 
     /// What has become of the task; `None` if there is no such task (a new process knows none).

@@ -54,7 +54,9 @@ pub async fn run(cutover: &mut Cutover<'_>) -> Result<Returned, Error> {
 }
 
 async fn fence_is_closed(session: &pgupgrade_postgres::connection::Session) -> Result<bool, Error> {
-    Ok(fence::read(session).await?.is_some_and(|row| row.state == fence::State::Closed))
+    Ok(fence::read(session)
+        .await?
+        .is_some_and(|row| row.state == fence::State::Closed))
 }
 
 async fn bring_back(cutover: &Cutover<'_>) -> Result<(), Error> {

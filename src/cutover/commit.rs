@@ -14,10 +14,20 @@ const MARGIN: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
-    let decision = decide(cutover).await.map_err(|error| Setback::Failed { step: "Commit", error: Box::new(error) })?;
+    let decision = decide(cutover).await.map_err(|error| Setback::Failed {
+        step: "Commit",
+        error: Box::new(error),
+    })?;
     match decision {
         Decision::Closed => {
-            cutover.scope.event(EventType::Normal, "CutoverCommitted", "the old database is closed for good").await;
+            cutover
+                .scope
+                .event(
+                    EventType::Normal,
+                    "CutoverCommitted",
+                    "the old database is closed for good",
+                )
+                .await;
             Ok(())
         }
         Decision::Refused(why) | Decision::Unknown(why) => Err(Setback::Refused(why)),

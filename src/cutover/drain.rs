@@ -8,7 +8,10 @@ use crate::controller::names;
 use crate::error::Error;
 
 pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
-    drain(cutover).await.map_err(|error| Setback::Failed { step: "Drain", error: Box::new(error) })
+    drain(cutover).await.map_err(|error| Setback::Failed {
+        step: "Drain",
+        error: Box::new(error),
+    })
 }
 
 async fn drain(cutover: &Cutover<'_>) -> Result<(), Error> {
@@ -16,7 +19,15 @@ async fn drain(cutover: &Cutover<'_>) -> Result<(), Error> {
     for stream in cutover.scope.streams() {
         let number = fence_number(cutover.identity.cutover);
         let attempt = cutover.identity.attempt;
-        marker::wait(&session, &stream.name, attempt, names::FORWARD, number, cutover.remaining()).await?;
+        marker::wait(
+            &session,
+            &stream.name,
+            attempt,
+            names::FORWARD,
+            number,
+            cutover.remaining(),
+        )
+        .await?;
     }
     Ok(())
 }

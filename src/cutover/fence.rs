@@ -14,7 +14,10 @@ use crate::error::Error;
 const GRACE: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
-    close(cutover).await.map_err(|error| Setback::Failed { step: "Fence", error: Box::new(error) })
+    close(cutover).await.map_err(|error| Setback::Failed {
+        step: "Fence",
+        error: Box::new(error),
+    })
 }
 
 async fn close(cutover: &mut Cutover<'_>) -> Result<(), Error> {
@@ -40,7 +43,12 @@ async fn close(cutover: &mut Cutover<'_>) -> Result<(), Error> {
     };
     let fenced = fence::close(&session, &reaper, &cutover.from_claim, &order).await?;
     cutover.scope.status.writer = Some(Writer::None);
-    let note = format!("{} tables fenced in {} ms, {} sessions in the way ended", fenced.tables, fenced.held.as_millis(), fenced.ended.len());
+    let note = format!(
+        "{} tables fenced in {} ms, {} sessions in the way ended",
+        fenced.tables,
+        fenced.held.as_millis(),
+        fenced.ended.len()
+    );
     cutover.scope.event(EventType::Normal, "SourceFenced", note).await;
     if let Some(record) = &mut cutover.scope.status.cutover {
         record.commit.get_or_insert_default().fence_lsn = Some(fenced.flushed.to_string());

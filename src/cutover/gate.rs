@@ -43,24 +43,39 @@ pub struct Decision {
 /// Decides. Nothing but the offered token itself is an approval.
 #[must_use]
 pub fn decide(seen: &Observation) -> Decision {
-    let no = |reason, message| Decision { allowed: false, reason, message };
+    let no = |reason, message| Decision {
+        allowed: false,
+        reason,
+        message,
+    };
     let offered = &seen.offered;
     let Some(given) = seen.given.as_deref() else {
         return no(
             "AwaitingApproval",
-            format!("ready: approve with spec.cutover.approval.token: {offered}, or kubectl annotate pgupgrade.dev/approve={offered}"),
+            format!(
+                "ready: approve with spec.cutover.approval.token: {offered}, or kubectl annotate pgupgrade.dev/approve={offered}"
+            ),
         );
     };
     if given != offered {
-        return no("TokenOutdated", format!("token {given} is not on offer; approve with {offered}"));
+        return no(
+            "TokenOutdated",
+            format!("token {given} is not on offer; approve with {offered}"),
+        );
     }
     if !seen.workloads.is_empty() {
-        return no("WorkloadNotHealthy", format!("approved; waiting for the workloads: {}", seen.workloads.join("; ")));
+        return no(
+            "WorkloadNotHealthy",
+            format!("approved; waiting for the workloads: {}", seen.workloads.join("; ")),
+        );
     }
     if !seen.prepared.is_empty() {
         return no(
             "LongTransaction",
-            format!("approved; waiting for prepared transactions to be committed or rolled back: {}", seen.prepared.join(", ")),
+            format!(
+                "approved; waiting for prepared transactions to be committed or rolled back: {}",
+                seen.prepared.join(", ")
+            ),
         );
     }
     if seen.transaction_age > seen.max_transaction_age {
@@ -76,33 +91,61 @@ pub fn decide(seen: &Observation) -> Decision {
     if seen.lag > seen.max_lag {
         return no(
             "LagTooHigh",
-            format!("approved; waiting until the lag of {:.1} s is below {:.1} s", seen.lag.as_secs_f64(), seen.max_lag.as_secs_f64()),
+            format!(
+                "approved; waiting until the lag of {:.1} s is below {:.1} s",
+                seen.lag.as_secs_f64(),
+                seen.max_lag.as_secs_f64()
+            ),
         );
     }
-    Decision { allowed: true, reason: "Allowed", message: format!("approved with {offered}") }
+    Decision {
+        allowed: true,
+        reason: "Allowed",
+        message: format!("approved with {offered}"),
+    }
 }
 
 /// Looks.
 ///
 /// # Errors
 /// Where the source or the API server does not answer.
-pub async fn observe(scope: &Scope, given: Option<String>, offered: String, lag: Duration) -> Result<Observation, Error> {
+pub async fn observe(
+    scope: &Scope,
+    given: Option<String>,
+    offered: String,
+    lag: Duration,
+) -> Result<Observation, Error> {
     let spec = &scope.spec().cutover;
-    let session = scope.source().await?.connect(&scope.database()?, Profile::Observe).await?;
+    let session = scope
+        .source()
+        .await?
+        .connect(&scope.database()?, Profile::Observe)
+        .await?;
     let namespace = scope.namespace();
     let mut problems = Vec::new();
     for reference in &scope.spec().application.workloads {
         let workload = workloads::read(&scope.context.client, &namespace, &reference.name).await?;
-        problems.extend(workloads::problems(&workload, &scope.owner()).into_iter().map(|problem| problem.message));
+        problems.extend(
+            workloads::problems(&workload, &scope.owner())
+                .into_iter()
+                .map(|problem| problem.message),
+        );
     }
     Ok(Observation {
         given,
         offered,
         lag,
         max_lag: spec.max_lag.get(),
-        transaction_age: inspect::oldest_transaction(&session).await?.map(|oldest| oldest.age).unwrap_or_default(),
+        transaction_age: inspect::oldest_transaction(&session)
+            .await?
+            .map(|oldest| oldest.age)
+            .unwrap_or_default(),
         max_transaction_age: spec.max_transaction_age.get(),
-        prepared: inspect::prepared_transactions(&session).await?.into_iter().map(|prepared| prepared.gid).collect(),
+        prepared: inspect::prepared_transactions(&session)
+            .await?
+            .into_iter()
+            .map(|prepared| prepared.gid)
+            .collect(),
         workloads: problems,
     })
 }
@@ -126,13 +169,62 @@ mod tests {
         let table: [(&str, Observation, &str); 9] = [
             ("all met", ready(), "Allowed"),
             ("no token", Observation { given: None, ..ready() }, "AwaitingApproval"),
-            ("old token", Observation { given: Some("1-0-abcdef".to_owned()), ..ready() }, "TokenOutdated"),
-            ("another attempt's", Observation { given: Some("2-1-abcdef".to_owned()), ..ready() }, "TokenOutdated"),
-            ("empty token", Observation { given: Some(String::new()), ..ready() }, "TokenOutdated"),
-            ("lag", Observation { lag: Duration::from_secs(6), ..ready() }, "LagTooHigh"),
-            ("long transaction", Observation { transaction_age: Duration::from_secs(31), ..ready() }, "LongTransaction"),
-            ("prepared transaction", Observation { prepared: vec!["x".to_owned()], ..ready() }, "LongTransaction"),
-            ("workload", Observation { workloads: vec!["not ready".to_owned()], ..ready() }, "WorkloadNotHealthy"),
+            (
+                "old token",
+                Observation {
+                    given: Some("1-0-abcdef".to_owned()),
+                    ..ready()
+                },
+                "TokenOutdated",
+            ),
+            (
+                "another attempt's",
+                Observation {
+                    given: Some("2-1-abcdef".to_owned()),
+                    ..ready()
+                },
+                "TokenOutdated",
+            ),
+            (
+                "empty token",
+                Observation {
+                    given: Some(String::new()),
+                    ..ready()
+                },
+                "TokenOutdated",
+            ),
+            (
+                "lag",
+                Observation {
+                    lag: Duration::from_secs(6),
+                    ..ready()
+                },
+                "LagTooHigh",
+            ),
+            (
+                "long transaction",
+                Observation {
+                    transaction_age: Duration::from_secs(31),
+                    ..ready()
+                },
+                "LongTransaction",
+            ),
+            (
+                "prepared transaction",
+                Observation {
+                    prepared: vec!["x".to_owned()],
+                    ..ready()
+                },
+                "LongTransaction",
+            ),
+            (
+                "workload",
+                Observation {
+                    workloads: vec!["not ready".to_owned()],
+                    ..ready()
+                },
+                "WorkloadNotHealthy",
+            ),
         ];
         for (case, seen, reason) in table {
             let decision = decide(&seen);

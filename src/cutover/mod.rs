@@ -84,18 +84,37 @@ impl<'a> Cutover<'a> {
     /// # Errors
     /// Where a side can't be reached, or belongs to another resource.
     pub async fn claim(scope: &'a mut Scope) -> Result<Self, Error> {
-        let direction = Direction { from: scope.source().await?, to: scope.target().await? };
+        let direction = Direction {
+            from: scope.source().await?,
+            to: scope.target().await?,
+        };
         let database = scope.database()?;
-        let cutover = scope.status.cutover.as_ref().ok_or(Error::StatusIncomplete("cutover"))?;
+        let cutover = scope
+            .status
+            .cutover
+            .as_ref()
+            .ok_or(Error::StatusIncomplete("cutover"))?;
         let identity = postgres_fence::Cutover {
             uid: scope.uid(),
             attempt: scope.status.attempt.ok_or(Error::StatusIncomplete("attempt"))?,
             cutover: cutover.number.ok_or(Error::StatusIncomplete("cutover.number"))?,
         };
         let deadline = cutover.deadline.as_ref().map_or(Timestamp::MAX, |deadline| deadline.0);
-        let from_claim = scope.claim(&direction.from.connect(&database, Profile::Act).await?).await?;
-        let to_claim = scope.claim(&direction.to.connect(&database, Profile::Act).await?).await?;
-        Ok(Self { scope, direction, database, identity, from_claim, to_claim, deadline })
+        let from_claim = scope
+            .claim(&direction.from.connect(&database, Profile::Act).await?)
+            .await?;
+        let to_claim = scope
+            .claim(&direction.to.connect(&database, Profile::Act).await?)
+            .await?;
+        Ok(Self {
+            scope,
+            direction,
+            database,
+            identity,
+            from_claim,
+            to_claim,
+            deadline,
+        })
     }
 
     /// Runs the steps up to the commit point.
@@ -104,7 +123,10 @@ impl<'a> Cutover<'a> {
     /// The setback that leads back.
     pub async fn run(&mut self) -> Result<(), Setback> {
         self.step(CutoverStep::Prepare, prepare::run).await?;
-        self.begin().await.map_err(|error| Setback::Failed { step: "Quiesce", error: Box::new(error) })?;
+        self.begin().await.map_err(|error| Setback::Failed {
+            step: "Quiesce",
+            error: Box::new(error),
+        })?;
         self.step(CutoverStep::Quiesce, quiesce::run).await?;
         self.step(CutoverStep::Fence, fence::run).await?;
         self.step(CutoverStep::Drain, drain::run).await?;

@@ -40,7 +40,14 @@ pub async fn run(cutover: &mut Cutover<'_>) -> Result<Opened, Error> {
     rewrite(cutover).await?;
     let old = old_pods(cutover).await?;
     let ready = bring_back(cutover, &old).await?;
-    cutover.scope.event(EventType::Normal, "CutoverCompleted", "the application is back, on the new database").await;
+    cutover
+        .scope
+        .event(
+            EventType::Normal,
+            "CutoverCompleted",
+            "the application is back, on the new database",
+        )
+        .await;
     Ok(ready)
 }
 
@@ -77,14 +84,20 @@ async fn rewrite(cutover: &mut Cutover<'_>) -> Result<(), Error> {
             if plan.changes.is_empty() {
                 break;
             }
-            let old: BTreeMap<String, String> =
-                plan.changes.iter().map(|change| (change.key.clone(), change.old_value.expose_secret().to_owned())).collect();
+            let old: BTreeMap<String, String> = plan
+                .changes
+                .iter()
+                .map(|change| (change.key.clone(), change.old_value.expose_secret().to_owned()))
+                .collect();
             Record::keep_old_values(cutover.scope, &connection.name, &old).await?;
             match secrets::apply(&client, &namespace, &secret, &plan).await {
                 Ok(_) => {
                     let keys: Vec<&str> = plan.changes.iter().map(|change| change.key.as_str()).collect();
                     let note = format!("Secret {}: {}", connection.name, keys.join(", "));
-                    cutover.scope.event(EventType::Normal, "ConnectionRewritten", note).await;
+                    cutover
+                        .scope
+                        .event(EventType::Normal, "ConnectionRewritten", note)
+                        .await;
                     break;
                 }
                 Err(error) if error.is_conflict() => {}
@@ -122,12 +135,17 @@ async fn bring_back(cutover: &Cutover<'_>, old: &[PodRef]) -> Result<Opened, Err
     end_pods(client, &namespace, old).await?;
     let mut late = Vec::new();
     for workload in &restored {
-        let progress = |message: &str| tracing::info!(workload = workload.name, message, "waiting for its Pods to be ready");
+        let progress =
+            |message: &str| tracing::info!(workload = workload.name, message, "waiting for its Pods to be ready");
         match workloads::wait_until_ready(client, &namespace, workload, allowed, progress).await {
             Ok(_) => {}
             Err(error @ crate::kubernetes::Error::Deadline { .. }) => late.push(error.to_string()),
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(if late.is_empty() { Opened::Ready } else { Opened::NotReady(late.join("; ")) })
+    Ok(if late.is_empty() {
+        Opened::Ready
+    } else {
+        Opened::NotReady(late.join("; "))
+    })
 }

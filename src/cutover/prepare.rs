@@ -14,13 +14,16 @@ use crate::error::Error;
 
 /// How long tables in use are waited for, all together.
 const PATIENCE: Patience = Patience {
-    deadline: Duration::from_secs(120),
+    deadline: Duration::from_mins(2),
     lock_timeout: Duration::from_millis(200),
     pause: Duration::from_millis(100),
 };
 
 pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
-    prepare(cutover).await.map_err(|error| Setback::Failed { step: "Prepare", error: Box::new(error) })
+    prepare(cutover).await.map_err(|error| Setback::Failed {
+        step: "Prepare",
+        error: Box::new(error),
+    })
 }
 
 async fn prepare(cutover: &Cutover<'_>) -> Result<(), Error> {
@@ -31,7 +34,10 @@ async fn prepare(cutover: &Cutover<'_>) -> Result<(), Error> {
     maintenance::refresh_materialized_views(&cutover.to(Profile::Long).await?).await?;
     let record = Record::ensure(cutover.scope).await?;
     for stream in cutover.scope.streams() {
-        let contents = Contents { tables: publication::published_tables(&from, &stream.publication).await?, stream: &stream.name };
+        let contents = Contents {
+            tables: publication::published_tables(&from, &stream.publication).await?,
+            stream: &stream.name,
+        };
         publication::create(&to, &stream.reverse_publication, &contents).await?;
         slot::create(&to, &stream.reverse_slot).await?;
         let subscription = Subscription {

@@ -16,7 +16,10 @@ impl Cutover<'_> {
         run: impl AsyncFnOnce(&mut Self) -> Result<(), Setback>,
     ) -> Result<(), Setback> {
         let began = Instant::now();
-        self.enter(step).await.map_err(|error| Setback::Failed { step: step.name(), error: Box::new(error) })?;
+        self.enter(step).await.map_err(|error| Setback::Failed {
+            step: step.name(),
+            error: Box::new(error),
+        })?;
         let allowed = self.remaining();
         let result = match tokio::time::timeout(allowed, run(self)).await {
             Ok(result) => result,
@@ -33,7 +36,11 @@ impl Cutover<'_> {
     pub async fn enter(&mut self, step: CutoverStep) -> Result<(), Error> {
         if let Some(cutover) = &mut self.scope.status.cutover {
             cutover.steps.retain(|known| known.name != step);
-            cutover.steps.push(StepStatus { name: step, started_at: Some(micros(now())), duration_millis: None });
+            cutover.steps.push(StepStatus {
+                name: step,
+                started_at: Some(micros(now())),
+                duration_millis: None,
+            });
         }
         self.scope.status.message = Some(format!("cutting over: {}", step.name()));
         self.scope.persist().await
@@ -42,7 +49,12 @@ impl Cutover<'_> {
     /// Enters how long the step took; written with the next one.
     pub fn leave(&mut self, step: CutoverStep, began: Instant, ok: bool) {
         let millis = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
-        let steps = self.scope.status.cutover.iter_mut().flat_map(|cutover| &mut cutover.steps);
+        let steps = self
+            .scope
+            .status
+            .cutover
+            .iter_mut()
+            .flat_map(|cutover| &mut cutover.steps);
         for known in steps.filter(|known| known.name == step) {
             known.duration_millis = Some(millis);
         }

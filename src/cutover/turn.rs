@@ -6,7 +6,10 @@ use super::{Cutover, Setback};
 use crate::error::Error;
 
 pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
-    turn(cutover).await.map_err(|error| Setback::Failed { step: "Turn", error: Box::new(error) })
+    turn(cutover).await.map_err(|error| Setback::Failed {
+        step: "Turn",
+        error: Box::new(error),
+    })
 }
 
 async fn turn(cutover: &Cutover<'_>) -> Result<(), Error> {

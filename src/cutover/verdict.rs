@@ -9,7 +9,10 @@ use crate::controller::scope::now;
 use crate::error::Error;
 
 pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
-    let report = read(cutover).await.map_err(|error| Setback::Failed { step: "Verdict", error: Box::new(error) })?;
+    let report = read(cutover).await.map_err(|error| Setback::Failed {
+        step: "Verdict",
+        error: Box::new(error),
+    })?;
     record(cutover, &report);
     if report.differences == 0 {
         return Ok(());
@@ -23,14 +26,28 @@ pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
             format!("{} ({})", table.name, examples.join(", "))
         })
         .collect();
-    cutover.scope.event(EventType::Warning, "DifferenceFound", tables.join("; ")).await;
+    cutover
+        .scope
+        .event(EventType::Warning, "DifferenceFound", tables.join("; "))
+        .await;
     Err(Setback::Different(tables.join("; ")))
 }
 
 async fn read(cutover: &Cutover<'_>) -> Result<Report, Error> {
-    let publications = cutover.scope.streams().map(|stream| stream.publication.clone()).collect();
+    let publications = cutover
+        .scope
+        .streams()
+        .map(|stream| stream.publication.clone())
+        .collect();
     let Direction { from, to } = &cutover.direction;
-    Ok(compare(from, to, &cutover.database, &Tables::Published(publications), &Options::default()).await?)
+    Ok(compare(
+        from,
+        to,
+        &cutover.database,
+        &Tables::Published(publications),
+        &Options::default(),
+    )
+    .await?)
 }
 
 fn record(cutover: &mut Cutover<'_>, report: &Report) {
@@ -43,8 +60,17 @@ fn record(cutover: &mut Cutover<'_>, report: &Report) {
         last_verified_at: Some(seconds(now())),
     });
     let equal = report.differences == 0;
-    let message = format!("{} rows of {} tables compared under the fence", report.rows, report.tables.len());
-    cutover.scope.condition("Verified", equal, if equal { "NoDifference" } else { "DifferenceFound" }, &message);
+    let message = format!(
+        "{} rows of {} tables compared under the fence",
+        report.rows,
+        report.tables.len()
+    );
+    cutover.scope.condition(
+        "Verified",
+        equal,
+        if equal { "NoDifference" } else { "DifferenceFound" },
+        &message,
+    );
 }
 
 use super::Direction;

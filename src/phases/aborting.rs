@@ -12,13 +12,23 @@ use crate::cutover::{Cutover, back};
 use crate::error::Error;
 
 pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
-    if scope.status.cutover.as_ref().is_some_and(|cutover| cutover.started_at.is_some()) && fence_was_used(scope).await? {
+    if scope
+        .status
+        .cutover
+        .as_ref()
+        .is_some_and(|cutover| cutover.started_at.is_some())
+        && fence_was_used(scope).await?
+    {
         let mut cutover = Cutover::claim(scope).await?;
         if back::run(&mut cutover).await? == back::Returned::Committed {
             return Ok(Outcome::Advance(Phase::CuttingOver));
         }
     }
-    if scope.status.attempts.last().is_some_and(|attempt| attempt.reclaimed.is_none())
+    if scope
+        .status
+        .attempts
+        .last()
+        .is_some_and(|attempt| attempt.reclaimed.is_none())
         && let Some(outcome) = cleanup::attempt(scope).await?
     {
         return Ok(outcome);
@@ -26,15 +36,43 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
     cleanup::source(scope).await?;
     Record::forget(scope).await?;
     scope.status.writer = Some(Writer::Source);
-    let failed = scope.status.attempts.last().is_some_and(|attempt| attempt.outcome == AttemptOutcome::Failed);
+    let failed = scope
+        .status
+        .attempts
+        .last()
+        .is_some_and(|attempt| attempt.outcome == AttemptOutcome::Failed);
     if !failed && let Some(attempt) = scope.status.attempts.last_mut() {
         attempt.outcome = AttemptOutcome::Aborted;
     }
-    scope.event(EventType::Normal, "CleanedUp", "the source is as it was: no slot, publication, role, guard or schema is left").await;
-    Ok(Outcome::Advance(if failed { Phase::Failed } else { Phase::Aborted }))
+    scope
+        .event(
+            EventType::Normal,
+            "CleanedUp",
+            "the source is as it was: no slot, publication, role, guard or schema is left",
+        )
+        .await;
+    if failed {
+        let why = scope
+            .status
+            .attempts
+            .last()
+            .and_then(|attempt| attempt.reason.clone())
+            .unwrap_or_default();
+        let message = format!("failed ({why}); the source is as it was; create another PostgresUpgrade to try again");
+        return Ok(Outcome::Conclude {
+            phase: Phase::Failed,
+            reason: "AttemptsExhausted",
+            message,
+        });
+    }
+    Ok(Outcome::Advance(Phase::Aborted))
 }
 
 async fn fence_was_used(scope: &Scope) -> Result<bool, Error> {
-    let session = scope.source().await?.connect(&scope.database()?, Profile::Observe).await?;
+    let session = scope
+        .source()
+        .await?
+        .connect(&scope.database()?, Profile::Observe)
+        .await?;
     Ok(fence::read(&session).await?.is_some())
 }

@@ -30,7 +30,12 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
     let decision = gate::decide(&seen);
     scope.condition("CutoverAllowed", decision.allowed, decision.reason, &decision.message);
     if !decision.allowed {
-        return Ok(Outcome::wait(scope.context.settings.poll, LIMIT, decision.reason, decision.message));
+        return Ok(Outcome::wait(
+            scope.context.settings.poll,
+            LIMIT,
+            decision.reason,
+            decision.message,
+        ));
     }
     if let (Some(cutover), Some(approval)) = (&mut scope.status.cutover, approval) {
         let note = format!("{} by {:?}", approval.token, approval.via);
@@ -52,7 +57,12 @@ async fn offer(scope: &mut Scope) -> Result<String, Error> {
     }
     let last = scope.status.cutover.as_ref();
     let number = last.and_then(|cutover| cutover.number).unwrap_or_default() + 1;
-    let token = names::token(&scope.uid(), attempt, number, scope.resolved()?.spec_hash.as_deref().unwrap_or_default());
+    let token = names::token(
+        &scope.uid(),
+        attempt,
+        number,
+        scope.resolved()?.spec_hash.as_deref().unwrap_or_default(),
+    );
     let went_back = last.and_then(|cutover| cutover.reason.clone());
     scope.status.cutover = Some(CutoverStatus {
         number: Some(number),
@@ -63,7 +73,9 @@ async fn offer(scope: &mut Scope) -> Result<String, Error> {
         ..CutoverStatus::default()
     });
     scope.persist().await?;
-    scope.event(EventType::Normal, "CutoverOffered", format!("approve with {token}")).await;
+    scope
+        .event(EventType::Normal, "CutoverOffered", format!("approve with {token}"))
+        .await;
     Ok(token)
 }
 

@@ -18,7 +18,7 @@ use crate::error::Error;
 /// How often a marker row is written.
 const MARKER_INTERVAL: Duration = Duration::from_millis(200);
 /// A slot's creation waits for every transaction that is open.
-const LIMIT: Duration = Duration::from_secs(600);
+const LIMIT: Duration = Duration::from_mins(10);
 /// Markers that must be there before the clone is made, so that one is in the clone.
 const ENOUGH: i64 = 3;
 
@@ -38,7 +38,11 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
         let session = source.connect(&database.name, Profile::Observe).await?;
         for stream in &database.streams {
             let attempt = scope.status.attempt.unwrap_or_default();
-            newest = newest.min(marker::newest(&session, &stream.name, attempt, names::FORWARD).await?.map_or(0, |marker| marker.number));
+            newest = newest.min(
+                marker::newest(&session, &stream.name, attempt, names::FORWARD)
+                    .await?
+                    .map_or(0, |marker| marker.number),
+            );
         }
     }
     if newest < ENOUGH {
@@ -62,13 +66,20 @@ async fn next_attempt(scope: &mut Scope) -> Result<Option<Outcome>, Error> {
     let number = scope.status.attempt.unwrap_or_default() + 1;
     if number > scope.spec().max_attempts {
         let message = format!("{} attempts used up (spec.maxAttempts)", scope.spec().max_attempts);
-        return Ok(Some(Outcome::Fail { reason: "AttemptsExhausted", message }));
+        return Ok(Some(Outcome::Fail {
+            reason: "AttemptsExhausted",
+            message,
+        }));
     }
     let uid = scope.uid();
     let resolved = scope.resolved()?.clone();
     let target = resolved.target_identifier.clone().unwrap_or_default();
     scope.status.attempt = Some(number);
-    scope.status.cutover = scope.status.cutover.take().filter(|cutover| cutover.state == Some(CutoverState::Committed));
+    scope.status.cutover = scope
+        .status
+        .cutover
+        .take()
+        .filter(|cutover| cutover.state == Some(CutoverState::Committed));
     scope.status.attempts.push(AttemptStatus {
         number,
         outcome: AttemptOutcome::Running,
@@ -80,7 +91,13 @@ async fn next_attempt(scope: &mut Scope) -> Result<Option<Outcome>, Error> {
     let excess = scope.status.attempts.len().saturating_sub(10);
     scope.status.attempts.drain(..excess);
     let identities = |name: &str| {
-        scope.status.databases.iter().find(|database| database.name == name).map(|database| database.replica_identities.clone()).unwrap_or_default()
+        scope
+            .status
+            .databases
+            .iter()
+            .find(|database| database.name == name)
+            .map(|database| database.replica_identities.clone())
+            .unwrap_or_default()
     };
     scope.status.databases = resolved
         .databases
@@ -109,15 +126,36 @@ async fn capture(scope: &mut Scope, source: &Connector, database: &DatabaseStatu
     let session = source.connect(&database.name, Profile::Act).await?;
     for stream in &database.streams {
         schema::install_stream(&session, &stream.name, &scope.owner()).await?;
-        let published: Vec<_> = tables::list(&session).await?.into_iter().filter(tables::Table::is_published).map(|table| table.name).collect();
+        let published: Vec<_> = tables::list(&session)
+            .await?
+            .into_iter()
+            .filter(tables::Table::is_published)
+            .map(|table| table.name)
+            .collect();
         let count = published.len();
-        publication::create(&session, &stream.publication, &Contents { tables: published, stream: &stream.name }).await?;
+        publication::create(
+            &session,
+            &stream.publication,
+            &Contents {
+                tables: published,
+                stream: &stream.name,
+            },
+        )
+        .await?;
         let waiting = source.connect(&database.name, Profile::Long).await?;
         if slot::create(&waiting, &stream.slot).await? {
-            let note = format!("{}: publication of {count} tables, then slot {}", database.name, stream.slot);
+            let note = format!(
+                "{}: publication of {count} tables, then slot {}",
+                database.name, stream.slot
+            );
             scope.event(EventType::Normal, "CaptureStarted", note).await;
         }
-        for status in scope.status.databases.iter_mut().flat_map(|database| &mut database.streams) {
+        for status in scope
+            .status
+            .databases
+            .iter_mut()
+            .flat_map(|database| &mut database.streams)
+        {
             if status.slot == stream.slot {
                 status.tables = i32::try_from(count).ok();
                 status.state = Some(StreamState::Created);
@@ -139,7 +177,12 @@ pub async fn keep_marking(scope: &Scope) -> Result<Option<Progress>, Error> {
         .status
         .databases
         .iter()
-        .flat_map(|database| database.streams.iter().map(|stream| (database.name.clone(), stream.name.clone())))
+        .flat_map(|database| {
+            database
+                .streams
+                .iter()
+                .map(|stream| (database.name.clone(), stream.name.clone()))
+        })
         .collect();
     let attempt = scope.status.attempt.unwrap_or_default();
     scope.context.tasks.start(key, async move {

@@ -53,8 +53,17 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
     let resolved = scope.resolved()?;
     let version = resolved.target_engine_version.clone().unwrap_or_default();
     let old = scope.spec().source.identifier.clone();
-    scope.event(EventType::Normal, "Finalized", format!("runs on {version}; the old cluster {old} is fenced and yours to delete")).await;
-    Ok(Outcome::Advance(Phase::Succeeded))
+    let from = resolved.source_engine_version.clone().unwrap_or_default();
+    let new = scope.attempt()?.target_identifier.clone();
+    let message = format!(
+        "the application runs on {new} ({version}); the old cluster {old} ({from}) is fenced and yours to delete"
+    );
+    scope.event(EventType::Normal, "Finalized", message.clone()).await;
+    Ok(Outcome::Conclude {
+        phase: Phase::Succeeded,
+        reason: "Succeeded",
+        message,
+    })
 }
 
 /// What the clone and its upgrade left on AWS.

@@ -15,7 +15,7 @@ use crate::controller::scope::Scope;
 use crate::error::Error;
 
 /// Deleting a cluster takes some minutes on AWS.
-const LIMIT: Duration = Duration::from_secs(1800);
+const LIMIT: Duration = Duration::from_mins(30);
 /// How long a walsender or worker is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -69,9 +69,17 @@ async fn reclaim(scope: &mut Scope) -> Result<Option<Outcome>, Error> {
                 scope.rds.delete_cluster(&cluster, &owner).await?;
             }
             let message = format!("deleting clone {} ({})", cluster.identifier, cluster.status);
-            return Ok(Some(Outcome::wait(scope.context.settings.poll, LIMIT, "Reclaiming", message)));
+            return Ok(Some(Outcome::wait(
+                scope.context.settings.poll,
+                LIMIT,
+                "Reclaiming",
+                message,
+            )));
         }
-        for group in [&attempt.cluster_parameter_group, &attempt.clone_parameter_group].into_iter().flatten() {
+        for group in [&attempt.cluster_parameter_group, &attempt.clone_parameter_group]
+            .into_iter()
+            .flatten()
+        {
             scope.rds.delete_cluster_parameter_group(group, &owner).await?;
         }
         if let Some(group) = &attempt.instance_parameter_group {
@@ -79,7 +87,13 @@ async fn reclaim(scope: &mut Scope) -> Result<Option<Outcome>, Error> {
         }
         scope.attempt_mut()?.reclaimed = Some(true);
     } else {
-        scope.event(EventType::Normal, "CloneRetained", format!("clone {} is kept (reclaimPolicy)", attempt.target_identifier)).await;
+        scope
+            .event(
+                EventType::Normal,
+                "CloneRetained",
+                format!("clone {} is kept (reclaimPolicy)", attempt.target_identifier),
+            )
+            .await;
         scope.attempt_mut()?.reclaimed = Some(false);
     }
     Ok(None)
@@ -127,7 +141,12 @@ pub async fn restore_identities(scope: &Scope, session: &Session, database: &str
 /// # Errors
 /// Where RDS does not answer; tried again.
 pub async fn restore_source_parameters(scope: &mut Scope) -> Result<(), Error> {
-    let Some(original) = scope.status.source_changes.as_ref().and_then(|changes| changes.previous_parameter_group.clone()) else {
+    let Some(original) = scope
+        .status
+        .source_changes
+        .as_ref()
+        .and_then(|changes| changes.previous_parameter_group.clone())
+    else {
         return Ok(());
     };
     let group = names::source_parameter_group(&scope.uid());

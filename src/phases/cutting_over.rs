@@ -29,12 +29,19 @@ enum Stand {
 
 pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
     let row = fence_row(scope).await?;
-    let begun = scope.status.cutover.as_ref().is_some_and(|cutover| cutover.started_at.is_some());
+    let begun = scope
+        .status
+        .cutover
+        .as_ref()
+        .is_some_and(|cutover| cutover.started_at.is_some());
     match stand(row.as_ref(), &scope.uid(), begun) {
         Stand::Fresh => begin(scope).await,
         Stand::Interrupted => go_back(scope, &Setback::Restarted).await,
         Stand::Committed => go_forward(scope).await,
-        Stand::Foreign => Ok(Outcome::hold("SourceAlreadyMoved", "the source's fence was closed by another resource")),
+        Stand::Foreign => Ok(Outcome::hold(
+            "SourceAlreadyMoved",
+            "the source's fence was closed by another resource",
+        )),
     }
 }
 
@@ -42,7 +49,11 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
 fn stand(row: Option<&FenceRow>, uid: &str, begun: bool) -> Stand {
     match row {
         Some(row) if row.state == fence::State::Closed => {
-            if row.uid.as_deref() == Some(uid) { Stand::Committed } else { Stand::Foreign }
+            if row.uid.as_deref() == Some(uid) {
+                Stand::Committed
+            } else {
+                Stand::Foreign
+            }
         }
         _ if begun => Stand::Interrupted,
         _ => Stand::Fresh,
@@ -50,7 +61,11 @@ fn stand(row: Option<&FenceRow>, uid: &str, begun: bool) -> Stand {
 }
 
 async fn fence_row(scope: &Scope) -> Result<Option<FenceRow>, Error> {
-    let session = scope.source().await?.connect(&scope.database()?, Profile::Observe).await?;
+    let session = scope
+        .source()
+        .await?
+        .connect(&scope.database()?, Profile::Observe)
+        .await?;
     Ok(fence::read(&session).await?)
 }
 
@@ -60,7 +75,13 @@ async fn begin(scope: &mut Scope) -> Result<Outcome, Error> {
         cutover.reason = None;
     }
     scope.persist().await?;
-    scope.event(EventType::Normal, "CutoverStarted", "the application is scaled to zero next").await;
+    scope
+        .event(
+            EventType::Normal,
+            "CutoverStarted",
+            "the application is scaled to zero next",
+        )
+        .await;
     let mut cutover = Cutover::claim(scope).await?;
     match cutover.run().await {
         Ok(()) => go_forward(scope).await,
@@ -79,7 +100,12 @@ async fn go_back(scope: &mut Scope, setback: &Setback) -> Result<Outcome, Error>
     match back::run(&mut cutover).await? {
         back::Returned::Committed => go_forward(scope).await,
         back::Returned::Back => {
-            let reason = scope.status.cutover.as_ref().and_then(|cutover| cutover.reason.clone()).unwrap_or_default();
+            let reason = scope
+                .status
+                .cutover
+                .as_ref()
+                .and_then(|cutover| cutover.reason.clone())
+                .unwrap_or_default();
             if let Some(cutover) = &mut scope.status.cutover {
                 cutover.state = Some(CutoverState::WentBack);
             }
@@ -102,15 +128,25 @@ async fn go_forward(scope: &mut Scope) -> Result<Outcome, Error> {
     cutover.leave(CutoverStep::Open, began, true);
     record_gap(scope, first);
     let (connected, reason, message) = match &opened {
-        Opened::Ready => (true, "OnTarget", "the application is ready on the new database".to_owned()),
+        Opened::Ready => (
+            true,
+            "OnTarget",
+            "the application is ready on the new database".to_owned(),
+        ),
         Opened::NotReady(why) => (false, "NotReady", why.clone()),
     };
     if !connected {
-        scope.event(EventType::Warning, "WorkloadNotReady", message.clone()).await;
+        scope
+            .event(EventType::Warning, "WorkloadNotReady", message.clone())
+            .await;
     }
     scope.condition("ApplicationConnected", connected, reason, &message);
-    let ends = now().saturating_add(jiff::SignedDuration::try_from(scope.spec().soak.duration.get()).unwrap_or_default());
-    scope.status.soak = Some(SoakStatus { ends_at: ends.ok().map(seconds), ..SoakStatus::default() });
+    let ends =
+        now().saturating_add(jiff::SignedDuration::try_from(scope.spec().soak.duration.get()).unwrap_or_default());
+    scope.status.soak = Some(SoakStatus {
+        ends_at: ends.ok().map(seconds),
+        ..SoakStatus::default()
+    });
     Ok(Outcome::Advance(Phase::Soaking))
 }
 
@@ -129,13 +165,20 @@ fn record_commit(scope: &mut Scope, row: Option<&FenceRow>) {
 
 /// From the scale-down until the first write on the new database: an upper bound of what the application saw.
 fn record_gap(scope: &mut Scope, first: Option<Timestamp>) {
-    let Some(cutover) = &mut scope.status.cutover else { return };
+    let Some(cutover) = &mut scope.status.cutover else {
+        return;
+    };
     cutover.state = Some(CutoverState::Opened);
-    let began = cutover.steps.iter().find(|step| step.name == CutoverStep::Quiesce).and_then(|step| step.started_at.as_ref());
+    let began = cutover
+        .steps
+        .iter()
+        .find(|step| step.name == CutoverStep::Quiesce)
+        .and_then(|step| step.started_at.as_ref());
     if let (Some(began), Some(first)) = (began, first) {
         let millis = first.duration_since(began.0).as_millis();
         cutover.write_gap_millis = i64::try_from(millis).ok();
-        cutover.write_gap = Some(GoDuration::from(Duration::from_millis(u64::try_from(millis).unwrap_or_default())).rounded());
+        cutover.write_gap =
+            Some(GoDuration::from(Duration::from_millis(u64::try_from(millis).unwrap_or_default())).rounded());
     }
 }
 

@@ -69,7 +69,9 @@ fn redirect_from(phase: Phase, abort: bool, deleted: bool, changed_the_world: bo
 
 /// A resource that is done stays as it is: one resource is one run.
 fn finished(scope: &Scope) -> Outcome {
-    Outcome::Rest { message: scope.status.message.clone().unwrap_or_default() }
+    Outcome::Rest {
+        message: scope.status.message.clone().unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]
@@ -95,7 +97,11 @@ mod tests {
             (Phase::Failed, true, true, true, None),
         ];
         for (phase, abort, deleted, changed, expected) in table {
-            assert_eq!(redirect_from(phase, abort, deleted, changed), expected, "{phase:?} {abort} {deleted} {changed}");
+            assert_eq!(
+                redirect_from(phase, abort, deleted, changed),
+                expected,
+                "{phase:?} {abort} {deleted} {changed}"
+            );
         }
     }
 }

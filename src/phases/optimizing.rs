@@ -11,7 +11,7 @@ use crate::controller::tasks::{Kind, Progress};
 use crate::error::Error;
 
 /// ANALYZE of a large database takes its time.
-const LIMIT: Duration = Duration::from_secs(6 * 3600);
+const LIMIT: Duration = Duration::from_hours(6);
 
 pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
     let key = scope.task(Kind::Maintenance);
@@ -24,10 +24,17 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
     let target = scope.target().await?;
     let mut lacking = 0;
     for database in &scope.resolved()?.databases {
-        lacking += maintenance::without_statistics(&target.connect(database, Profile::Observe).await?).await?.len();
+        lacking += maintenance::without_statistics(&target.connect(database, Profile::Observe).await?)
+            .await?
+            .len();
     }
     let message = format!("ANALYZE on the clone: {lacking} tables to go; nothing to do for you");
-    Ok(Outcome::wait(scope.context.settings.poll.min(Duration::from_secs(2)), LIMIT, "Optimizing", message))
+    Ok(Outcome::wait(
+        scope.context.settings.poll.min(Duration::from_secs(2)),
+        LIMIT,
+        "Optimizing",
+        message,
+    ))
 }
 
 async fn start(scope: &Scope) -> Result<(), Error> {

@@ -12,7 +12,7 @@ use crate::controller::tasks::Kind;
 use crate::error::Error;
 
 /// The peek reads what the slot has held back since it was made.
-const LIMIT: Duration = Duration::from_secs(1800);
+const LIMIT: Duration = Duration::from_mins(30);
 
 pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
     let (source, target) = (scope.source().await?, scope.target().await?);
@@ -27,15 +27,25 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
                     return Ok(Outcome::wait(scope.context.settings.poll, LIMIT, "Pinning", message));
                 }
             };
-            let identity = cut::Stream { slot: &stream.slot, publication: &stream.publication, name: &stream.name, attempt };
+            let identity = cut::Stream {
+                slot: &stream.slot,
+                publication: &stream.publication,
+                name: &stream.name,
+                attempt,
+            };
             match cut::prove(&on_source, &on_clone, &identity).await? {
                 Verdict::Proven(point) => record(scope, &stream.slot, &point),
                 Verdict::Refused(refusal) => {
                     scope.context.tasks.stop(&scope.task(Kind::Markers)).await;
                     let message = format!("{}: {refusal}", stream.slot);
                     scope.condition("CutPointProven", false, "CutPointRefused", &message);
-                    scope.event(EventType::Warning, "CutPointRefused", message.clone()).await;
-                    return Ok(Outcome::NextAttempt { reason: "CutPointRefused", message });
+                    scope
+                        .event(EventType::Warning, "CutPointRefused", message.clone())
+                        .await;
+                    return Ok(Outcome::NextAttempt {
+                        reason: "CutPointRefused",
+                        message,
+                    });
                 }
             }
         }
@@ -52,7 +62,12 @@ fn summary(scope: &Scope) -> String {
         .streams()
         .filter_map(|stream| {
             let cut = stream.cut.as_ref()?;
-            Some(format!("{} continues at {} after transaction {}", stream.slot, cut.lsn, cut.transaction_id.as_deref().unwrap_or("?")))
+            Some(format!(
+                "{} continues at {} after transaction {}",
+                stream.slot,
+                cut.lsn,
+                cut.transaction_id.as_deref().unwrap_or("?")
+            ))
         })
         .collect();
     cuts.join("; ")
@@ -60,14 +75,26 @@ fn summary(scope: &Scope) -> String {
 
 fn record(scope: &mut Scope, slot: &str, point: &cut::CutPoint) {
     let lsn = point.end_lsn.to_string();
-    let mut evidence = vec![Evidence { witness: CutWitness::CloneSlot, lsn: lsn.clone() }];
+    let mut evidence = vec![Evidence {
+        witness: CutWitness::CloneSlot,
+        lsn: lsn.clone(),
+    }];
     evidence.extend(point.aurora_start_lsn.map(|start| Evidence {
         witness: CutWitness::AuroraVolumeLogicalStartLSN,
         lsn: start.to_string(),
     }));
-    for stream in scope.status.databases.iter_mut().flat_map(|database| &mut database.streams) {
+    for stream in scope
+        .status
+        .databases
+        .iter_mut()
+        .flat_map(|database| &mut database.streams)
+    {
         if stream.slot == slot {
-            stream.cut = Some(CutStatus { lsn: lsn.clone(), transaction_id: Some(point.xid.to_string()), evidence: evidence.clone() });
+            stream.cut = Some(CutStatus {
+                lsn: lsn.clone(),
+                transaction_id: Some(point.xid.to_string()),
+                evidence: evidence.clone(),
+            });
         }
     }
 }

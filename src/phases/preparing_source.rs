@@ -9,7 +9,9 @@ use pgupgrade_postgres::tables::{self, ReplicaIdentity, Table};
 use pgupgrade_postgres::{inspect, role};
 use pgupgrade_rds::{Cluster, Health};
 
-use crate::api::{DatabaseStatus, IdentityKind, Phase, ReplicaIdentityPolicy, ReplicaIdentityChange, SourceChanges, Writer};
+use crate::api::{
+    DatabaseStatus, IdentityKind, Phase, ReplicaIdentityChange, ReplicaIdentityPolicy, SourceChanges, Writer,
+};
 use crate::controller::names;
 use crate::controller::outcome::Outcome;
 use crate::controller::record::Record;
@@ -17,13 +19,16 @@ use crate::controller::scope::Scope;
 use crate::error::Error;
 
 /// A reboot of the writer takes a minute or two.
-const LIMIT: Duration = Duration::from_secs(900);
+const LIMIT: Duration = Duration::from_mins(15);
 
 pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
     let record = Record::ensure(scope).await?;
     let identifier = scope.spec().source.identifier.clone();
     let Some(cluster) = scope.rds.cluster(&identifier).await? else {
-        return Ok(Outcome::hold("SourceNotFound", format!("DB cluster {identifier} does not exist any more")));
+        return Ok(Outcome::hold(
+            "SourceNotFound",
+            format!("DB cluster {identifier} does not exist any more"),
+        ));
     };
     let tags = BTreeMap::from([(names::OWNER.to_owned(), scope.owner())]);
     if cluster.tags.get(names::OWNER) != Some(&scope.owner()) {
@@ -51,7 +56,11 @@ async fn logical_replication(scope: &mut Scope, cluster: &Cluster) -> Result<Opt
     if cluster.health() != Health::Available {
         return wait(format!("the source is {}", cluster.status));
     }
-    let session = scope.source().await?.connect(&scope.database()?, Profile::Observe).await?;
+    let session = scope
+        .source()
+        .await?
+        .connect(&scope.database()?, Profile::Observe)
+        .await?;
     if inspect::server(&session).await?.wal_level == "logical" {
         return Ok(None);
     }
@@ -63,18 +72,33 @@ async fn logical_replication(scope: &mut Scope, cluster: &Cluster) -> Result<Opt
             rebooted_at: None,
         });
         scope.persist().await?;
-        let family = scope.rds.parameter_group_family(&cluster.engine, &cluster.engine_version).await?;
+        let family = scope
+            .rds
+            .parameter_group_family(&cluster.engine, &cluster.engine_version)
+            .await?;
         let mut parameters = scope.rds.user_cluster_parameters(&cluster.parameter_group).await?;
         parameters.insert("rds.logical_replication".to_owned(), "1".to_owned());
         let tags = BTreeMap::from([(names::OWNER.to_owned(), scope.owner())]);
-        scope.rds.ensure_cluster_parameter_group(&group, &family, "logical replication for pgupgrade", &tags, &parameters).await?;
+        scope
+            .rds
+            .ensure_cluster_parameter_group(&group, &family, "logical replication for pgupgrade", &tags, &parameters)
+            .await?;
         scope.rds.modify_cluster_parameter_group(cluster, &group).await?;
-        return wait(format!("parameter group {group} with rds.logical_replication=1 takes the place of {}", cluster.parameter_group));
+        return wait(format!(
+            "parameter group {group} with rds.logical_replication=1 takes the place of {}",
+            cluster.parameter_group
+        ));
     }
     let Some(writer) = cluster.writer() else {
         return wait("the source has no writer".to_owned());
     };
-    scope.event(EventType::Warning, "SourceRebooted", format!("{writer} is rebooted for wal_level=logical, as the spec allows")).await;
+    scope
+        .event(
+            EventType::Warning,
+            "SourceRebooted",
+            format!("{writer} is rebooted for wal_level=logical, as the spec allows"),
+        )
+        .await;
     scope.rds.reboot_instance(&writer).await?;
     wait(format!("{writer} is rebooted for wal_level=logical"))
 }
@@ -82,8 +106,11 @@ async fn logical_replication(scope: &mut Scope, cluster: &Cluster) -> Result<Opt
 /// Sets what the spec allows, after it has been written down what was there before.
 async fn replica_identities(scope: &mut Scope, session: &Session, database: &str) -> Result<(), Error> {
     let all = tables::list(session).await?;
-    let wanted: Vec<(&Table, ReplicaIdentity)> =
-        all.iter().filter(|table| table.needs_identity()).filter_map(|table| Some((table, identity(scope, database, table)?))).collect();
+    let wanted: Vec<(&Table, ReplicaIdentity)> = all
+        .iter()
+        .filter(|table| table.needs_identity())
+        .filter_map(|table| Some((table, identity(scope, database, table)?)))
+        .collect();
     let changes: Vec<ReplicaIdentityChange> = wanted
         .iter()
         .map(|(table, identity)| ReplicaIdentityChange {
@@ -95,7 +122,11 @@ async fn replica_identities(scope: &mut Scope, session: &Session, database: &str
     match scope.status.databases.iter_mut().find(|status| status.name == database) {
         Some(status) => {
             for change in changes {
-                if !status.replica_identities.iter().any(|known| known.table == change.table) {
+                if !status
+                    .replica_identities
+                    .iter()
+                    .any(|known| known.table == change.table)
+                {
                     status.replica_identities.push(change);
                 }
             }
@@ -120,7 +151,6 @@ fn identity(scope: &Scope, database: &str, table: &Table) -> Option<ReplicaIdent
         .spec()
         .databases
         .iter()
-        
         .filter(|wanted| wanted.name == database)
         .flat_map(|wanted| &wanted.replica_identities)
         .find(|identity| identity.table == name);
@@ -131,7 +161,10 @@ fn identity(scope: &Scope, database: &str, table: &Table) -> Option<ReplicaIdent
             _ => None,
         },
         None if table.identity_usable() => None,
-        None => match (scope.spec().replication.replica_identity_policy, table.identity_candidates.first()) {
+        None => match (
+            scope.spec().replication.replica_identity_policy,
+            table.identity_candidates.first(),
+        ) {
             (ReplicaIdentityPolicy::SetIndex | ReplicaIdentityPolicy::SetIndexOrFull, Some(index)) => {
                 Some(ReplicaIdentity::Index(index.clone()))
             }

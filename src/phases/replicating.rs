@@ -14,7 +14,7 @@ use crate::controller::scope::{Scope, now};
 use crate::error::Error;
 
 /// Catching up takes as long as the source has written meanwhile; what limits it is the WAL that it may retain.
-const LIMIT: Duration = Duration::from_secs(48 * 3600);
+const LIMIT: Duration = Duration::from_hours(48);
 /// Below this many bytes the lag is that of a running application, not of a backlog.
 const IN_STEP: i64 = 1 << 20;
 
@@ -33,11 +33,20 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
         Health::Unwell(outcome) => return Ok(outcome),
         Health::Streaming(lag) => lag,
     };
-    let bytes = scope.status.replication.as_ref().and_then(|replication| replication.lag_bytes).unwrap_or(i64::MAX);
+    let bytes = scope
+        .status
+        .replication
+        .as_ref()
+        .and_then(|replication| replication.lag_bytes)
+        .unwrap_or(i64::MAX);
     if bytes < IN_STEP || lag < scope.spec().cutover.max_lag.get() {
         return Ok(Outcome::Advance(Phase::Verifying));
     }
-    let rate = scope.status.replication.as_ref().and_then(|replication| replication.apply_bytes_per_second);
+    let rate = scope
+        .status
+        .replication
+        .as_ref()
+        .and_then(|replication| replication.apply_bytes_per_second);
     let message = match rate.filter(|rate| *rate > 0) {
         Some(rate) => format!(
             "catching up: {} behind, {}/s, about {} s left; nothing to do for you",
@@ -79,8 +88,14 @@ async fn subscribe_database(
         if running(&stream.subscription) {
             continue;
         }
-        let cut = stream.cut.as_ref().ok_or(Error::StatusIncomplete("databases[].streams[].cut"))?;
-        let position = cut.lsn.parse().map_err(|_| Error::StatusIncomplete("databases[].streams[].cut.lsn"))?;
+        let cut = stream
+            .cut
+            .as_ref()
+            .ok_or(Error::StatusIncomplete("databases[].streams[].cut"))?;
+        let position = cut
+            .lsn
+            .parse()
+            .map_err(|_| Error::StatusIncomplete("databases[].streams[].cut.lsn"))?;
         let order = Subscription {
             name: &stream.subscription,
             publication: &stream.publication,
@@ -93,7 +108,10 @@ async fn subscribe_database(
         if subscription::create(&session, &order).await? {
             // Only a subscription that has just been made may be positioned: one that ran has gone on from there.
             subscription::advance_origin(&session, &stream.subscription, position).await?;
-        } else if subscription::origin_position(&session, &stream.subscription).await?.is_none() {
+        } else if subscription::origin_position(&session, &stream.subscription)
+            .await?
+            .is_none()
+        {
             subscription::advance_origin(&session, &stream.subscription, position).await?;
         }
         subscription::enable(&session, &stream.subscription).await?;
@@ -115,28 +133,46 @@ pub async fn observe(scope: &mut Scope) -> Result<Health, Error> {
         let states = subscription::states(&on_target).await?;
         for (number, stream) in database.streams.iter().enumerate() {
             let Some(sample) = replication::sample(&on_source, &stream.slot).await? else {
-                return Ok(unwell(scope, "SlotMissing", &format!("slot {} is gone from the source", stream.slot)));
+                return Ok(unwell(
+                    scope,
+                    "SlotMissing",
+                    &format!("slot {} is gone from the source", stream.slot),
+                ));
             };
             if sample.lost {
-                return Ok(unwell(scope, "SlotLost", &format!("slot {} has lost WAL that the clone lacks", stream.slot)));
+                return Ok(unwell(
+                    scope,
+                    "SlotLost",
+                    &format!("slot {} has lost WAL that the clone lacks", stream.slot),
+                ));
             }
             let state = states.iter().find(|state| state.name == stream.subscription);
-            let status = &mut scope.status.databases[index].streams[number];
-            status.lag_bytes = Some(sample.lag_bytes);
-            status.state = Some(stream_state(state, &sample));
+            let entry = &mut scope.status.databases[index].streams[number];
+            entry.lag_bytes = Some(sample.lag_bytes);
+            entry.state = Some(stream_state(state, &sample));
             total = total.with(&sample);
             if let Some(errors) = state.map(|state| state.apply_errors).filter(|errors| *errors > 0) {
-                let message = format!("{}: {errors} errors while applying, see the target's log", stream.subscription);
+                let message = format!(
+                    "{}: {errors} errors while applying, see the target's log",
+                    stream.subscription
+                );
                 scope.condition("ReplicationHealthy", false, "ApplyError", &message);
                 if state.is_some_and(|state| state.conflicts > 0) {
-                    return Ok(unwell(scope, "ApplyError", &format!("{message}; conflicts found: the position was wrong")));
+                    return Ok(unwell(
+                        scope,
+                        "ApplyError",
+                        &format!("{message}; conflicts found: the position was wrong"),
+                    ));
                 }
             }
         }
     }
     let limit = scope.spec().replication.max_retained_wal.bytes();
     if total.retained_bytes > limit {
-        let message = format!("the slots hold {} of WAL back, more than replication.maxRetainedWAL", bytes_text(total.retained_bytes));
+        let message = format!(
+            "the slots hold {} of WAL back, more than replication.maxRetainedWAL",
+            bytes_text(total.retained_bytes)
+        );
         return Ok(unwell(scope, "RetentionLimit", &message));
     }
     let lag = enter(scope, &total);
@@ -155,19 +191,30 @@ fn stream_state(state: Option<&subscription::State>, sample: &Sample) -> StreamS
 
 fn unwell(scope: &mut Scope, reason: &'static str, message: &str) -> Health {
     scope.condition("ReplicationHealthy", false, reason, message);
-    Health::Unwell(Outcome::NextAttempt { reason, message: message.to_owned() })
+    Health::Unwell(Outcome::NextAttempt {
+        reason,
+        message: message.to_owned(),
+    })
 }
 
 fn enter(scope: &mut Scope, total: &Sample) -> Duration {
     let at = now();
-    let previous = scope.status.replication.as_ref().and_then(|replication| {
-        Some((replication.sampled_at.as_ref()?.0, replication.confirmed_bytes?))
-    });
+    let previous = scope
+        .status
+        .replication
+        .as_ref()
+        .and_then(|replication| Some((replication.sampled_at.as_ref()?.0, replication.confirmed_bytes?)));
     let rate = previous.and_then(|(when, bytes)| Rate::between(when, bytes, at, total.confirmed_bytes));
-    let before = scope.status.replication.as_ref().and_then(|replication| replication.apply_bytes_per_second);
+    let before = scope
+        .status
+        .replication
+        .as_ref()
+        .and_then(|replication| replication.apply_bytes_per_second);
     let bytes_per_second = rate.map(Rate::bytes_per_second).filter(|rate| *rate > 0).or(before);
     let lag = match bytes_per_second {
-        Some(rate) if rate > 0 => Duration::from_millis(u64::try_from(total.lag_bytes.max(0) * 1000 / rate).unwrap_or(u64::MAX)),
+        Some(rate) if rate > 0 => {
+            Duration::from_millis(u64::try_from(total.lag_bytes.max(0) * 1000 / rate).unwrap_or(u64::MAX))
+        }
         _ if total.lag_bytes < IN_STEP => Duration::ZERO,
         _ => Duration::MAX,
     };
@@ -179,7 +226,11 @@ fn enter(scope: &mut Scope, total: &Sample) -> Duration {
         confirmed_bytes: Some(total.confirmed_bytes),
         sampled_at: Some(crate::api::conditions::micros(at)),
     });
-    let (reason, message) = if total.lag_bytes > IN_STEP { ("CatchingUp", bytes_text(total.lag_bytes)) } else { ("Streaming", String::new()) };
+    let (reason, message) = if total.lag_bytes > IN_STEP {
+        ("CatchingUp", bytes_text(total.lag_bytes))
+    } else {
+        ("Streaming", String::new())
+    };
     scope.condition("ReplicationHealthy", true, reason, &message);
     lag
 }
@@ -194,5 +245,9 @@ pub fn bytes_text(bytes: i64) -> String {
         value /= 1024.0;
         unit += 1;
     }
-    if unit == 0 { format!("{value} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+    if unit == 0 {
+        format!("{value} B")
+    } else {
+        format!("{value:.1} {}", UNITS[unit])
+    }
 }

@@ -17,10 +17,20 @@ const LIMIT: Duration = Duration::from_secs(u32::MAX as u64);
 pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
     scope.status.writer = Some(Writer::Target);
     let finalized = scope.desired_state() == DesiredState::Finalized;
-    let ends = scope.status.soak.as_ref().and_then(|soak| soak.ends_at.as_ref()).map(|ends| ends.0);
+    let ends = scope
+        .status
+        .soak
+        .as_ref()
+        .and_then(|soak| soak.ends_at.as_ref())
+        .map(|ends| ends.0);
     let over = scope.spec().soak.finalize_policy == FinalizePolicy::Automatic && ends.is_some_and(|ends| now() >= ends);
     if scope.desired_state() == DesiredState::Aborted {
-        scope.condition("DesiredStateMet", false, "TooLateToAbort", "the application runs on the new database");
+        scope.condition(
+            "DesiredStateMet",
+            false,
+            "TooLateToAbort",
+            "the application runs on the new database",
+        );
     }
     if finalized || over {
         if let Some(soak) = &mut scope.status.soak {
@@ -36,7 +46,9 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
     };
     let message = format!("runs on {version}; {reverse}; soaking {until}");
     let after = ends.map_or(scope.context.settings.poll, |ends| {
-        Duration::try_from(ends.duration_since(now())).unwrap_or_default().clamp(Duration::from_millis(50), scope.context.settings.poll)
+        Duration::try_from(ends.duration_since(now()))
+            .unwrap_or_default()
+            .clamp(Duration::from_millis(50), scope.context.settings.poll)
     });
     Ok(Outcome::wait(after, LIMIT, "Soaking", message))
 }
@@ -64,18 +76,31 @@ async fn observe(scope: &Scope) -> Result<i64, String> {
     let (source, target) = (scope.source().await.map_err(text)?, scope.target().await.map_err(text)?);
     let mut behind = 0;
     for database in &scope.status.databases {
-        let on_target = target.connect(&database.name, Profile::Observe).await.map_err(|error| error.to_string())?;
-        let on_source = source.connect(&database.name, Profile::Observe).await.map_err(|error| error.to_string())?;
-        let states = subscription::states(&on_source).await.map_err(|error| error.to_string())?;
+        let on_target = target
+            .connect(&database.name, Profile::Observe)
+            .await
+            .map_err(|error| error.to_string())?;
+        let on_source = source
+            .connect(&database.name, Profile::Observe)
+            .await
+            .map_err(|error| error.to_string())?;
+        let states = subscription::states(&on_source)
+            .await
+            .map_err(|error| error.to_string())?;
         for stream in &database.streams {
-            let sample = replication::sample(&on_target, &stream.reverse_slot).await.map_err(|error| error.to_string())?;
+            let sample = replication::sample(&on_target, &stream.reverse_slot)
+                .await
+                .map_err(|error| error.to_string())?;
             let sample = sample.ok_or_else(|| format!("slot {} is gone", stream.reverse_slot))?;
             let state = states.iter().find(|state| state.name == stream.reverse_subscription);
             match state {
                 None => return Err(format!("subscription {} is gone", stream.reverse_subscription)),
                 Some(state) if !state.enabled => return Err(format!("subscription {} is disabled", state.name)),
                 Some(state) if state.apply_errors > 0 => {
-                    return Err(format!("{} errors while applying on the old database", state.apply_errors));
+                    return Err(format!(
+                        "{} errors while applying on the old database",
+                        state.apply_errors
+                    ));
                 }
                 Some(_) => behind += sample.lag_bytes,
             }

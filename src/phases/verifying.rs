@@ -6,6 +6,11 @@ use crate::error::Error;
 
 #[allow(clippy::unnecessary_wraps)] // as every phase
 pub fn run(scope: &mut Scope) -> Result<Outcome, Error> {
-    scope.condition("Verified", false, "InProgress", "every row is compared under the fence, before the commit point");
+    scope.condition(
+        "Verified",
+        false,
+        "InProgress",
+        "every row is compared under the fence, before the commit point",
+    );
     Ok(Outcome::Advance(Phase::AwaitingCutover))
 }

@@ -61,7 +61,11 @@ impl CutFinder {
     pub fn push(&mut self, source: Option<Transaction>, clone: Option<Transaction>) -> Result<Need, Mismatch> {
         self.check_order(source)?;
         let Some(clone) = clone else {
-            let common = |last| Common { last, count: self.count, next_commit_lsn: source.map(|next| next.commit_lsn) };
+            let common = |last| Common {
+                last,
+                count: self.count,
+                next_commit_lsn: source.map(|next| next.commit_lsn),
+            };
             return Ok(Need::Nothing(self.last.map(common)));
         };
         match source {
@@ -79,9 +83,10 @@ impl CutFinder {
 
     fn check_order(&self, next: Option<Transaction>) -> Result<(), Mismatch> {
         match (self.last, next) {
-            (Some(last), Some(next)) if next.commit_lsn < last.end_lsn => {
-                Err(Mismatch::Disorder { last: last.commit_lsn, next: next.commit_lsn })
-            }
+            (Some(last), Some(next)) if next.commit_lsn < last.end_lsn => Err(Mismatch::Disorder {
+                last: last.commit_lsn,
+                next: next.commit_lsn,
+            }),
             _ => Ok(()),
         }
     }

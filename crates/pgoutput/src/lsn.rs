@@ -17,7 +17,11 @@ mod tests {
 
     #[test]
     fn shown_in_two_halves() {
-        for (value, text) in [(0, "0/0"), (0x0000_0136_DFC7_0140, "136/DFC70140"), (u64::MAX, "FFFFFFFF/FFFFFFFF")] {
+        for (value, text) in [
+            (0, "0/0"),
+            (0x0000_0136_DFC7_0140, "136/DFC70140"),
+            (u64::MAX, "FFFFFFFF/FFFFFFFF"),
+        ] {
             assert_eq!(Lsn(value).to_string(), text);
         }
     }

@@ -230,14 +230,20 @@ impl<'a> Message<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader(bytes);
         let kind = reader.u8().unwrap_or_default();
-        let short = DecodeError::Short { kind: char::from(kind), length: bytes.len() };
+        let short = DecodeError::Short {
+            kind: char::from(kind),
+            length: bytes.len(),
+        };
         if bytes.is_empty() {
             return Err(short);
         }
         let message = body(kind, &mut reader)?.ok_or(short)?;
         match reader.0.len() {
             0 => Ok(message),
-            excess => Err(DecodeError::Excess { kind: char::from(kind), excess }),
+            excess => Err(DecodeError::Excess {
+                kind: char::from(kind),
+                excess,
+            }),
         }
     }
 }
@@ -255,7 +261,10 @@ fn body<'a>(kind: u8, reader: &mut Reader<'a>) -> Parsed<Message<'a>> {
             end_lsn: take!(reader.lsn()),
             commit_time: take!(reader.i64()),
         },
-        b'O' => Message::Origin { commit_lsn: take!(reader.lsn()), name: take!(reader.string()) },
+        b'O' => Message::Origin {
+            commit_lsn: take!(reader.lsn()),
+            name: take!(reader.string()),
+        },
         b'R' => take!(relation(reader)),
         b'Y' => Message::Type {
             oid: take!(reader.u32()),
@@ -265,19 +274,28 @@ fn body<'a>(kind: u8, reader: &mut Reader<'a>) -> Parsed<Message<'a>> {
         b'I' => {
             let relation = take!(reader.u32());
             let kind = take!(reader.u8());
-            Message::Insert { relation, new: take!(row(kind, b'N', reader)?) }
+            Message::Insert {
+                relation,
+                new: take!(row(kind, b'N', reader)?),
+            }
         }
         b'U' => return update(reader),
         b'D' => {
             let relation = take!(reader.u32());
             let kind = take!(reader.u8());
-            Message::Delete { relation, old: (identity(kind)?, take!(columns(reader)?)) }
+            Message::Delete {
+                relation,
+                old: (identity(kind)?, take!(columns(reader)?)),
+            }
         }
         b'T' => {
             let count = take!(reader.u32());
             let options = take!(reader.u8());
             let relations: Option<Vec<u32>> = (0..count).map(|_| reader.u32()).collect();
-            Message::Truncate { options, relations: take!(relations) }
+            Message::Truncate {
+                options,
+                relations: take!(relations),
+            }
         }
         b'M' => Message::Logical {
             flags: take!(reader.u8()),
@@ -285,7 +303,12 @@ fn body<'a>(kind: u8, reader: &mut Reader<'a>) -> Parsed<Message<'a>> {
             prefix: take!(reader.string()),
             content: take!(reader.value()),
         },
-        found => return Err(DecodeError::Unknown { what: "type of message", found }),
+        found => {
+            return Err(DecodeError::Unknown {
+                what: "type of message",
+                found,
+            });
+        }
     }))
 }
 
@@ -302,7 +325,13 @@ fn relation<'a>(reader: &mut Reader<'a>) -> Option<Message<'a>> {
         })
     };
     let columns: Option<Vec<_>> = (0..count).map(column).collect();
-    Some(Message::Relation { oid, schema, name, replica_identity, columns: columns? })
+    Some(Message::Relation {
+        oid,
+        schema,
+        name,
+        replica_identity,
+        columns: columns?,
+    })
 }
 
 fn update<'a>(reader: &mut Reader<'a>) -> Parsed<Message<'a>> {
@@ -313,20 +342,30 @@ fn update<'a>(reader: &mut Reader<'a>) -> Parsed<Message<'a>> {
         old = Some((identity(kind)?, take!(columns(reader)?)));
         kind = take!(reader.u8());
     }
-    Ok(Some(Message::Update { relation, old, new: take!(row(kind, b'N', reader)?) }))
+    Ok(Some(Message::Update {
+        relation,
+        old,
+        new: take!(row(kind, b'N', reader)?),
+    }))
 }
 
 fn identity(kind: u8) -> Result<Identity, DecodeError> {
     match kind {
         b'K' => Ok(Identity::Key),
         b'O' => Ok(Identity::Full),
-        found => Err(DecodeError::Unknown { what: "kind of old row", found }),
+        found => Err(DecodeError::Unknown {
+            what: "kind of old row",
+            found,
+        }),
     }
 }
 
 fn row<'a>(kind: u8, wanted: u8, reader: &mut Reader<'a>) -> Parsed<Vec<Column<'a>>> {
     if kind != wanted {
-        return Err(DecodeError::Unknown { what: "kind of row", found: kind });
+        return Err(DecodeError::Unknown {
+            what: "kind of row",
+            found: kind,
+        });
     }
     columns(reader)
 }
@@ -340,7 +379,12 @@ fn columns<'a>(reader: &mut Reader<'a>) -> Parsed<Vec<Column<'a>>> {
             b'u' => Column::Unchanged,
             b't' => Column::Text(take!(reader.value())),
             b'b' => Column::Binary(take!(reader.value())),
-            found => return Err(DecodeError::Unknown { what: "kind of column", found }),
+            found => {
+                return Err(DecodeError::Unknown {
+                    what: "kind of column",
+                    found,
+                });
+            }
         });
     }
     Ok(Some(columns))

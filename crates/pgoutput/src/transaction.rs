@@ -79,7 +79,10 @@ impl Fold {
             // A message from `pg_logical_emit_message` may stand between transactions; it changes no table.
             b'M' if self.open.is_none() => Ok(None),
             _ => {
-                let order = FoldError::Order { found: char::from(*kind), place: "outside" };
+                let order = FoldError::Order {
+                    found: char::from(*kind),
+                    place: "outside",
+                };
                 self.open.as_mut().ok_or(order)?.add(message);
                 Ok(None)
             }
@@ -93,24 +96,50 @@ impl Fold {
     }
 
     fn begin(&mut self, message: &[u8]) -> Result<(), FoldError> {
-        let Message::Begin { final_lsn, xid, .. } = Message::parse(message)? else { return Ok(()) };
+        let Message::Begin { final_lsn, xid, .. } = Message::parse(message)? else {
+            return Ok(());
+        };
         if self.open.is_some() {
-            return Err(FoldError::Order { found: 'B', place: "inside" });
+            return Err(FoldError::Order {
+                found: 'B',
+                place: "inside",
+            });
         }
-        let mut open = Open { xid, final_lsn, hash: Box::new(Xxh3::new()) };
+        let mut open = Open {
+            xid,
+            final_lsn,
+            hash: Box::new(Xxh3::new()),
+        };
         open.add(message);
         self.open = Some(open);
         Ok(())
     }
 
     fn commit(&mut self, message: &[u8]) -> Result<Transaction, FoldError> {
-        let outside = FoldError::Order { found: 'C', place: "outside" };
+        let outside = FoldError::Order {
+            found: 'C',
+            place: "outside",
+        };
         let mut open = self.open.take().ok_or(outside.clone())?;
-        let Message::Commit { commit_lsn, end_lsn, .. } = Message::parse(message)? else { return Err(outside) };
+        let Message::Commit {
+            commit_lsn, end_lsn, ..
+        } = Message::parse(message)?
+        else {
+            return Err(outside);
+        };
         if commit_lsn != open.final_lsn {
-            return Err(FoldError::Position { xid: open.xid, begun: open.final_lsn, ended: commit_lsn });
+            return Err(FoldError::Position {
+                xid: open.xid,
+                begun: open.final_lsn,
+                ended: commit_lsn,
+            });
         }
         open.add(message);
-        Ok(Transaction { xid: open.xid, commit_lsn, end_lsn, hash: open.hash.digest128() })
+        Ok(Transaction {
+            xid: open.xid,
+            commit_lsn,
+            end_lsn,
+            hash: open.hash.digest128(),
+        })
     }
 }

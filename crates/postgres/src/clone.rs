@@ -2,7 +2,8 @@
 use crate::connection::Session;
 use crate::{Error, publication, quote_identifier, quote_literal, slot, subscription};
 
-const PREPARED: &str = "SELECT gid, owner::text FROM pg_prepared_xacts WHERE database = current_database() ORDER BY prepared";
+const PREPARED: &str =
+    "SELECT gid, owner::text FROM pg_prepared_xacts WHERE database = current_database() ORDER BY prepared";
 
 /// What was taken from the clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,7 +39,10 @@ pub async fn release(clone: &Session) -> Result<Released, Error> {
         publication::drop(clone, &name).await?;
         released.publications.push(name);
     }
-    let rows = clone.query(PREPARED, &[]).await.map_err(clone.failed("listing prepared transactions"))?;
+    let rows = clone
+        .query(PREPARED, &[])
+        .await
+        .map_err(clone.failed("listing prepared transactions"))?;
     for row in rows {
         let gid: String = row.get(0);
         roll_back_prepared(clone, &gid, row.get(1)).await?;

@@ -99,7 +99,12 @@ impl Connector {
             .keepalives_idle(Duration::from_secs(5))
             .keepalives_interval(Duration::from_secs(2))
             .keepalives_retries(3);
-        Ok(Self { endpoint, username: credentials.username, config, tls })
+        Ok(Self {
+            endpoint,
+            username: credentials.username,
+            config,
+            tls,
+        })
     }
 
     /// The server.
@@ -139,7 +144,10 @@ impl Connector {
 }
 
 fn tls(endpoint: &Endpoint, ca_pem: &[u8]) -> Result<ClientConfig, Error> {
-    let unusable = |detail: String| Error::CaBundle { endpoint: endpoint.clone(), detail };
+    let unusable = |detail: String| Error::CaBundle {
+        endpoint: endpoint.clone(),
+        detail,
+    };
     let mut roots = RootCertStore::empty();
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(ca_pem).collect();
     let certificates = certificates.map_err(|error| unusable(error.to_string()))?;

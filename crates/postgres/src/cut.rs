@@ -63,7 +63,9 @@ pub enum Refusal {
     #[error("slot {0} is not on the clone: it was made before the slot, or by a way that loses slots")]
     NoSlot(String),
     /// The slots begin at different positions.
-    #[error("slot {slot} begins at {source_lsn} on the source and at {clone_lsn} on the clone: somebody has consumed it")]
+    #[error(
+        "slot {slot} begins at {source_lsn} on the source and at {clone_lsn} on the clone: somebody has consumed it"
+    )]
     SlotMoved {
         /// The slot.
         slot: String,
@@ -82,7 +84,9 @@ pub enum Refusal {
     #[error("no marker row of this attempt is in the clone")]
     NoMarker,
     /// The newest marker row of the clone is in no common transaction.
-    #[error("marker {number} is in the clone, but its transaction {xid} is not in the clone's WAL: its slot does not tell all")]
+    #[error(
+        "marker {number} is in the clone, but its transaction {xid} is not in the clone's WAL: its slot does not tell all"
+    )]
     MarkerBeyond {
         /// Its number.
         number: i64,
@@ -127,7 +131,12 @@ pub async fn prove(source: &Session, clone: &Session, stream: &Stream<'_>) -> Re
     };
     // If this one is in the clone's WAL, it has been on the source since before the clone was made.
     let next = marker::after(source, stream.name, stream.attempt, FORWARD, newest.number).await?;
-    let mut markers = Markers { newest, next, newest_found: false, next_found: false };
+    let mut markers = Markers {
+        newest,
+        next,
+        newest_found: false,
+        next_found: false,
+    };
     let common = match compare(source, clone, stream, &mut markers).await? {
         Ok(Some(common)) => common,
         Ok(None) => return Ok(Verdict::Refused(Refusal::NoCommonTransaction)),
@@ -156,18 +165,26 @@ async fn preconditions(source: &Session, clone: &Session, stream: &Stream<'_>) -
         return Ok(Some(Refusal::SameServer));
     }
     let publication = stream.publication;
-    let (here, there) = (publication::proof(source, publication).await?, publication::proof(clone, publication).await?);
+    let (here, there) = (
+        publication::proof(source, publication).await?,
+        publication::proof(clone, publication).await?,
+    );
     if here.is_none() || here != there {
         return Ok(Some(Refusal::AnotherClone(publication.to_owned())));
     }
-    let (on_source, on_clone) = (slot::facts(source, stream.slot).await?, slot::facts(clone, stream.slot).await?);
+    let (on_source, on_clone) = (
+        slot::facts(source, stream.slot).await?,
+        slot::facts(clone, stream.slot).await?,
+    );
     let (Some(on_source), Some(on_clone)) = (on_source, on_clone) else {
         return Ok(Some(Refusal::NoSlot(stream.slot.to_owned())));
     };
     match (on_source.confirmed_flush_lsn, on_clone.confirmed_flush_lsn) {
-        (Some(source_lsn), Some(clone_lsn)) if source_lsn != clone_lsn => {
-            Ok(Some(Refusal::SlotMoved { slot: stream.slot.to_owned(), source_lsn, clone_lsn }))
-        }
+        (Some(source_lsn), Some(clone_lsn)) if source_lsn != clone_lsn => Ok(Some(Refusal::SlotMoved {
+            slot: stream.slot.to_owned(),
+            source_lsn,
+            clone_lsn,
+        })),
         _ => Ok(None),
     }
 }
@@ -175,7 +192,10 @@ async fn preconditions(source: &Session, clone: &Session, stream: &Stream<'_>) -
 /// What tells one running server from another: a clone shares its system identifier with the source.
 async fn postmaster(session: &Session) -> Result<(jiff::Timestamp, String), Error> {
     let query = "SELECT pg_postmaster_start_time(), current_setting('port')";
-    let row = session.query_one(query, &[]).await.map_err(session.failed("reading when the server was started"))?;
+    let row = session
+        .query_one(query, &[])
+        .await
+        .map_err(session.failed("reading when the server was started"))?;
     Ok((row.get(0), row.get(1)))
 }
 
@@ -197,10 +217,16 @@ impl Markers {
 
     fn refusal(&self) -> Option<Refusal> {
         if !self.newest_found {
-            return Some(Refusal::MarkerBeyond { number: self.newest.number, xid: self.newest.xid });
+            return Some(Refusal::MarkerBeyond {
+                number: self.newest.number,
+                xid: self.newest.xid,
+            });
         }
         let next = self.next.filter(|_| self.next_found)?;
-        Some(Refusal::MarkerMissing { number: next.number, xid: next.xid })
+        Some(Refusal::MarkerMissing {
+            number: next.number,
+            xid: next.xid,
+        })
     }
 }
 
@@ -239,8 +265,16 @@ impl<'a> Peek<'a> {
     async fn start(session: &'a Session, stream: &Stream<'_>) -> Result<Self, Error> {
         let step = format!("peeking slot {}", stream.slot);
         let parameters: [&(dyn ToSql + Sync); 2] = [&stream.slot, &stream.publication];
-        let rows = session.query_raw(PEEK, parameters).await.map_err(session.failed(&step))?;
-        Ok(Self { session, step, rows: Box::pin(rows), fold: Fold::default() })
+        let rows = session
+            .query_raw(PEEK, parameters)
+            .await
+            .map_err(session.failed(&step))?;
+        Ok(Self {
+            session,
+            step,
+            rows: Box::pin(rows),
+            fold: Fold::default(),
+        })
     }
 
     async fn next(&mut self) -> Result<Option<Transaction>, Error> {
@@ -259,7 +293,10 @@ impl<'a> Peek<'a> {
 
 /// In a statement of its own: on other engines and versions the function is missing or raises.
 async fn aurora_start_lsn(clone: &Session) -> Option<PgLsn> {
-    match clone.query_one("SELECT aurora_volume_logical_start_lsn()::text::pg_lsn", &[]).await {
+    match clone
+        .query_one("SELECT aurora_volume_logical_start_lsn()::text::pg_lsn", &[])
+        .await
+    {
         Ok(row) => row.get(0),
         Err(error) => {
             tracing::debug!(%error, "no aurora_volume_logical_start_lsn()");

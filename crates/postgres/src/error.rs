@@ -149,18 +149,36 @@ pub(crate) fn connecting(error: tokio_postgres::Error, endpoint: &Endpoint, data
     let detail = describe(&error);
     if let Some(code) = error.code() {
         return match code.code() {
-            "28P01" | "28000" => Error::PasswordRefused { endpoint, database, username: username.to_owned(), detail },
+            "28P01" | "28000" => Error::PasswordRefused {
+                endpoint,
+                database,
+                username: username.to_owned(),
+                detail,
+            },
             "3D000" => Error::DatabaseMissing { endpoint, database },
-            _ => Error::Refused { endpoint, database, detail, source: error },
+            _ => Error::Refused {
+                endpoint,
+                database,
+                detail,
+                source: error,
+            },
         };
     }
     match tls_cause(&error) {
-        Some(rustls::Error::InvalidCertificate(reason)) => {
-            Error::Untrusted { endpoint, detail: rustls::Error::InvalidCertificate(reason.clone()).to_string() }
-        }
-        Some(cause) => Error::Tls { endpoint, detail: cause.to_string() },
+        Some(rustls::Error::InvalidCertificate(reason)) => Error::Untrusted {
+            endpoint,
+            detail: rustls::Error::InvalidCertificate(reason.clone()).to_string(),
+        },
+        Some(cause) => Error::Tls {
+            endpoint,
+            detail: cause.to_string(),
+        },
         None if detail.contains("TLS") => Error::Tls { endpoint, detail },
-        None => Error::Unreachable { endpoint, database, detail },
+        None => Error::Unreachable {
+            endpoint,
+            database,
+            detail,
+        },
     }
 }
 

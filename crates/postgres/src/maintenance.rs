@@ -8,7 +8,10 @@ const VIEWS: &str = include_str!("../sql/maintenance_views.sql");
 
 async fn names(session: &Session, step: &str, query: &str) -> Result<Vec<QualifiedName>, Error> {
     let rows = session.query(query, &[]).await.map_err(session.failed(step))?;
-    Ok(rows.iter().map(|row| QualifiedName::new(row.get::<_, String>(0), row.get::<_, String>(1))).collect())
+    Ok(rows
+        .iter()
+        .map(|row| QualifiedName::new(row.get::<_, String>(0), row.get::<_, String>(1)))
+        .collect())
 }
 
 /// Runs a statement on one table after the other, each in a transaction of its own. One that is gone meanwhile is left

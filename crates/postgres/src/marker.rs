@@ -41,7 +41,9 @@ pub async fn write(session: &Session, stream: &str, attempt: i32, direction: &st
          VALUES ($1, $2, $3, pg_current_xact_id(), pg_current_wal_insert_lsn())"
     );
     let written = session.execute(&insert, &[&attempt, &direction, &number]).await;
-    written.map(|_| ()).map_err(session.failed(&format!("writing marker {number} into {table}")))
+    written
+        .map(|_| ())
+        .map_err(session.failed(&format!("writing marker {number} into {table}")))
 }
 
 /// The marker with the highest number that this side has; `None` where there is none or no marker table.
@@ -60,7 +62,9 @@ pub(crate) async fn after(
     direction: &str,
     number: i64,
 ) -> Result<Option<Marker>, Error> {
-    let Some(next) = number.checked_add(1) else { return Ok(None) };
+    let Some(next) = number.checked_add(1) else {
+        return Ok(None);
+    };
     find(session, stream, "ORDER BY n", (attempt, direction, next)).await
 }
 
@@ -82,12 +86,20 @@ async fn find(
     };
     let Some(row) = row else { return Ok(None) };
     let xid: &str = row.get(1);
-    let xid = xid.parse().map_err(|_| session.unexpected(&step, format!("{xid} is no transaction id")))?;
-    Ok(Some(Marker { number: row.get(0), xid, lsn: row.get(2) }))
+    let xid = xid
+        .parse()
+        .map_err(|_| session.unexpected(&step, format!("{xid} is no transaction id")))?;
+    Ok(Some(Marker {
+        number: row.get(0),
+        xid,
+        lsn: row.get(2),
+    }))
 }
 
 fn is_missing(error: &tokio_postgres::Error) -> bool {
-    error.code().is_some_and(|code| [&SqlState::UNDEFINED_TABLE, &SqlState::INVALID_SCHEMA_NAME].contains(&code))
+    error
+        .code()
+        .is_some_and(|code| [&SqlState::UNDEFINED_TABLE, &SqlState::INVALID_SCHEMA_NAME].contains(&code))
 }
 
 /// Waits until a marker is visible, and returns how long that took.
@@ -113,7 +125,11 @@ pub async fn wait(
             return Ok(start.elapsed());
         }
         if start.elapsed() >= deadline {
-            return Err(session.late(step, deadline, "it has not been applied; look at the subscription's errors"));
+            return Err(session.late(
+                step,
+                deadline,
+                "it has not been applied; look at the subscription's errors",
+            ));
         }
         tokio::time::sleep(TIGHT).await;
     }

@@ -32,7 +32,10 @@ impl QualifiedName {
     /// Puts a name together.
     #[must_use]
     pub fn new(schema: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { schema: schema.into(), name: name.into() }
+        Self {
+            schema: schema.into(),
+            name: name.into(),
+        }
     }
 
     /// `schema.name` without quotes, for people.
@@ -44,7 +47,12 @@ impl QualifiedName {
 
 impl fmt::Display for QualifiedName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}.{}", quote_identifier(&self.schema), quote_identifier(&self.name))
+        write!(
+            formatter,
+            "{}.{}",
+            quote_identifier(&self.schema),
+            quote_identifier(&self.name)
+        )
     }
 }
 

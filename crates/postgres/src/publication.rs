@@ -53,7 +53,10 @@ pub async fn create(session: &Session, name: &str, contents: &Contents<'_>) -> R
 /// [`Error::Sql`].
 pub async fn proof(session: &Session, name: &str) -> Result<Option<String>, Error> {
     let query = "SELECT COALESCE(obj_description(oid, 'pg_publication'), '') FROM pg_publication WHERE pubname = $1";
-    let row = session.query_opt(query, &[&name]).await.map_err(session.failed(&format!("reading publication {name}")))?;
+    let row = session
+        .query_opt(query, &[&name])
+        .await
+        .map_err(session.failed(&format!("reading publication {name}")))?;
     Ok(row.map(|row| row.get(0)))
 }
 
@@ -64,7 +67,10 @@ pub async fn proof(session: &Session, name: &str) -> Result<Option<String>, Erro
 pub async fn published_tables(session: &Session, name: &str) -> Result<Vec<QualifiedName>, Error> {
     let rows = session.query(TABLES, &[&name]).await;
     let rows = rows.map_err(session.failed(&format!("reading publication {name}")))?;
-    Ok(rows.iter().map(|row| QualifiedName::new(row.get::<_, String>(0), row.get::<_, String>(1))).collect())
+    Ok(rows
+        .iter()
+        .map(|row| QualifiedName::new(row.get::<_, String>(0), row.get::<_, String>(1)))
+        .collect())
 }
 
 /// Drops a publication of ours where it is there.
@@ -80,7 +86,10 @@ pub async fn drop(session: &Session, name: &str) -> Result<(), Error> {
 
 /// The publications whose names are ours.
 pub(crate) async fn own(session: &Session) -> Result<Vec<String>, Error> {
-    let rows = session.query(OWN, &[&PREFIX]).await.map_err(session.failed("listing publications"))?;
+    let rows = session
+        .query(OWN, &[&PREFIX])
+        .await
+        .map_err(session.failed("listing publications"))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
@@ -89,5 +98,8 @@ pub(crate) fn check_name(session: &Session, step: &str, name: &str) -> Result<()
     if name.starts_with(PREFIX) {
         return Ok(());
     }
-    Err(session.unexpected(step, format!("the name {name} does not begin with {PREFIX}, so it is not this operator's")))
+    Err(session.unexpected(
+        step,
+        format!("the name {name} does not begin with {PREFIX}, so it is not this operator's"),
+    ))
 }

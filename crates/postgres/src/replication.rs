@@ -74,7 +74,9 @@ impl Rate {
             return None;
         }
         let rate = i128::from(grown).checked_mul(1_000_000)?.checked_div(micros)?;
-        Some(Self { bytes_per_second: i64::try_from(rate).unwrap_or(i64::MAX) })
+        Some(Self {
+            bytes_per_second: i64::try_from(rate).unwrap_or(i64::MAX),
+        })
     }
 
     /// In bytes.
@@ -118,7 +120,10 @@ pub struct WalSender {
 /// # Errors
 /// [`Error::Sql`].
 pub async fn wal_senders(session: &Session) -> Result<Vec<WalSender>, Error> {
-    let rows = session.query(WALSENDERS, &[]).await.map_err(session.failed("looking at walsenders"))?;
+    let rows = session
+        .query(WALSENDERS, &[])
+        .await
+        .map_err(session.failed("looking at walsenders"))?;
     Ok(rows
         .iter()
         .map(|row| WalSender {
@@ -128,7 +133,10 @@ pub async fn wal_senders(session: &Session) -> Result<Vec<WalSender>, Error> {
             state: row.get("state"),
             sent_lsn: row.get("sent_lsn"),
             flush_lsn: row.get("flush_lsn"),
-            replay_lag: row.get::<_, Option<i64>>("replay_lag").and_then(|lag| u64::try_from(lag).ok()).map(Duration::from_micros),
+            replay_lag: row
+                .get::<_, Option<i64>>("replay_lag")
+                .and_then(|lag| u64::try_from(lag).ok())
+                .map(Duration::from_micros),
         })
         .collect())
 }
@@ -179,9 +187,27 @@ mod tests {
 
     #[test]
     fn samples_add_up() {
-        let one = Sample { lag_bytes: 1, retained_bytes: 10, confirmed_bytes: 100, lost: false, active: true };
-        let other = Sample { lag_bytes: 2, retained_bytes: 7, confirmed_bytes: 50, lost: true, active: false };
-        let sum = Sample { lag_bytes: 3, retained_bytes: 10, confirmed_bytes: 150, lost: true, active: true };
+        let one = Sample {
+            lag_bytes: 1,
+            retained_bytes: 10,
+            confirmed_bytes: 100,
+            lost: false,
+            active: true,
+        };
+        let other = Sample {
+            lag_bytes: 2,
+            retained_bytes: 7,
+            confirmed_bytes: 50,
+            lost: true,
+            active: false,
+        };
+        let sum = Sample {
+            lag_bytes: 3,
+            retained_bytes: 10,
+            confirmed_bytes: 150,
+            lost: true,
+            active: true,
+        };
         assert_eq!(one.with(&other), sum);
         assert_eq!(Sample::default().with(&one), one);
     }

@@ -28,19 +28,25 @@ pub async fn ensure(session: &Session, name: &str, password: &SecretString) -> R
     let step = format!("creating role {name}");
     check_name(session, &step, name)?;
     let failed = || session.failed(&step);
-    let query = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1), EXISTS (SELECT FROM pg_roles WHERE rolname = $2)";
-    let row = session.query_one(query, &[&name, &RDS_REPLICATION]).await.map_err(failed())?;
+    let query =
+        "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1), EXISTS (SELECT FROM pg_roles WHERE rolname = $2)";
+    let row = session
+        .query_one(query, &[&name, &RDS_REPLICATION])
+        .await
+        .map_err(failed())?;
     let (exists, on_rds): (bool, bool) = (row.get(0), row.get(1));
     let role = quote_identifier(name);
     let verifier = quote_literal(&scram_sha_256(password.expose_secret().as_bytes()));
     let verb = if exists { "ALTER" } else { "CREATE" };
-    let replication = if on_rds { "" } else { " REPLICATION" };
-    let mut script = format!("{verb} ROLE {role} LOGIN{replication} PASSWORD {verifier};");
-    if on_rds {
-        script.push_str(&format!("GRANT {RDS_REPLICATION} TO {role};"));
-    }
     let database = quote_identifier(session.database());
-    script.push_str(&format!("GRANT CONNECT ON DATABASE {database} TO {role}"));
+    let (attribute, grant) = if on_rds {
+        ("", format!("GRANT {RDS_REPLICATION} TO {role};"))
+    } else {
+        (" REPLICATION", String::new())
+    };
+    let script = format!(
+        "{verb} ROLE {role} LOGIN{attribute} PASSWORD {verifier}; {grant} GRANT CONNECT ON DATABASE {database} TO {role}"
+    );
     session.batch_execute(&script).await.map_err(failed())
 }
 
@@ -52,7 +58,9 @@ pub async fn ensure(session: &Session, name: &str, password: &SecretString) -> R
 pub async fn drop(session: &Session, name: &str) -> Result<(), Error> {
     let step = format!("dropping role {name}");
     check_name(session, &step, name)?;
-    let exists = session.query_opt("SELECT FROM pg_roles WHERE rolname = $1", &[&name]).await;
+    let exists = session
+        .query_opt("SELECT FROM pg_roles WHERE rolname = $1", &[&name])
+        .await;
     if exists.map_err(session.failed(&step))?.is_none() {
         return Ok(());
     }

@@ -79,11 +79,24 @@ impl Session {
     {
         let (alive, dropped) = oneshot::channel();
         tokio::spawn(run(connection, dropped, endpoint.clone()));
-        let mut session = Self { client, endpoint, database: database.to_owned(), version: 0, _alive: alive };
+        let mut session = Self {
+            client,
+            endpoint,
+            database: database.to_owned(),
+            version: 0,
+            _alive: alive,
+        };
         let step = "preparing the session";
-        session.batch_execute(&profile.script()).await.map_err(session.failed(step))?;
+        session
+            .batch_execute(&profile.script())
+            .await
+            .map_err(session.failed(step))?;
         let version = "SELECT current_setting('server_version_num')::int4";
-        session.version = session.query_one(version, &[]).await.map_err(session.failed(step))?.get(0);
+        session.version = session
+            .query_one(version, &[])
+            .await
+            .map_err(session.failed(step))?
+            .get(0);
         Ok(session)
     }
 
@@ -114,7 +127,13 @@ impl Session {
     /// For `map_err`: names the step, the server and the database.
     pub fn failed(&self, step: &str) -> impl FnOnce(tokio_postgres::Error) -> Error + use<> {
         let (step, endpoint, database) = (step.to_owned(), self.endpoint.clone(), self.database.clone());
-        move |source| Error::Sql { step, endpoint, database, detail: describe(&source), source }
+        move |source| Error::Sql {
+            step,
+            endpoint,
+            database,
+            detail: describe(&source),
+            source,
+        }
     }
 
     pub(crate) fn unexpected(&self, step: impl Into<String>, detail: impl Into<String>) -> Error {

@@ -59,7 +59,10 @@ pub async fn create(session: &Session, name: &str) -> Result<bool, Error> {
         return match (slot.plugin.as_deref(), slot.database.as_deref()) {
             (Some("pgoutput"), Some(database)) if database == session.database() => match slot.confirmed_flush_lsn {
                 Some(_) => Ok(false),
-                None => Err(session.unexpected(step, "another session is still creating it; try again when that has ended")),
+                None => Err(session.unexpected(
+                    step,
+                    "another session is still creating it; try again when that has ended",
+                )),
             },
             _ => Err(session.unexpected(step, "a slot of that name exists for something else; drop it")),
         };
@@ -74,8 +77,12 @@ pub async fn create(session: &Session, name: &str) -> Result<bool, Error> {
 /// # Errors
 /// [`Error::Sql`].
 pub async fn facts(session: &Session, name: &str) -> Result<Option<Slot>, Error> {
-    let row = session.query_opt(&format!("{FACTS} WHERE slot_name = $1"), &[&name]).await;
-    Ok(row.map_err(session.failed(&format!("looking at slot {name}")))?.map(|row| slot(&row)))
+    let row = session
+        .query_opt(&format!("{FACTS} WHERE slot_name = $1"), &[&name])
+        .await;
+    Ok(row
+        .map_err(session.failed(&format!("looking at slot {name}")))?
+        .map(|row| slot(&row)))
 }
 
 /// All slots of the server.
@@ -84,7 +91,11 @@ pub async fn facts(session: &Session, name: &str) -> Result<Option<Slot>, Error>
 /// [`Error::Sql`].
 pub async fn list(session: &Session) -> Result<Vec<Slot>, Error> {
     let rows = session.query(&format!("{FACTS} ORDER BY slot_name"), &[]).await;
-    Ok(rows.map_err(session.failed("listing slots"))?.iter().map(slot).collect())
+    Ok(rows
+        .map_err(session.failed("listing slots"))?
+        .iter()
+        .map(slot)
+        .collect())
 }
 
 fn slot(row: &tokio_postgres::Row) -> Slot {
@@ -112,13 +123,20 @@ pub async fn drop(session: &Session, name: &str, patience: Duration) -> Result<(
     check_name(session, &step, name)?;
     let start = Instant::now();
     loop {
-        let Some(slot) = facts(session, name).await? else { return Ok(()) };
-        let Some(pid) = slot.active_pid else { return drop_idle(session, name).await };
+        let Some(slot) = facts(session, name).await? else {
+            return Ok(());
+        };
+        let Some(pid) = slot.active_pid else {
+            return drop_idle(session, name).await;
+        };
         if start.elapsed() >= patience {
             return Err(session.late(step, patience, format!("backend {pid} consumes it")));
         }
         if start.elapsed() >= patience / POLITE {
-            session.execute(TERMINATE, &[&pid, &name]).await.map_err(session.failed(&step))?;
+            session
+                .execute(TERMINATE, &[&pid, &name])
+                .await
+                .map_err(session.failed(&step))?;
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -126,7 +144,9 @@ pub async fn drop(session: &Session, name: &str, patience: Duration) -> Result<(
 
 pub(crate) async fn drop_idle(session: &Session, name: &str) -> Result<(), Error> {
     let dropped = session.execute("SELECT pg_drop_replication_slot($1)", &[&name]).await;
-    dropped.map(|_| ()).map_err(session.failed(&format!("dropping slot {name}")))
+    dropped
+        .map(|_| ())
+        .map_err(session.failed(&format!("dropping slot {name}")))
 }
 
 /// Moves a slot that nobody consumes forward. One that is there already stays. A crash forgets it until the next
@@ -136,7 +156,9 @@ pub(crate) async fn drop_idle(session: &Session, name: &str) -> Result<(), Error
 /// [`Error::Sql`], with `OBJECT_IN_USE` while it is consumed.
 pub async fn advance(session: &Session, name: &str, position: PgLsn) -> Result<(), Error> {
     let advanced = session.execute(ADVANCE, &[&name, &position]).await;
-    advanced.map(|_| ()).map_err(session.failed(&format!("advancing slot {name} to {position}")))
+    advanced
+        .map(|_| ())
+        .map_err(session.failed(&format!("advancing slot {name} to {position}")))
 }
 
 /// The end of the WAL that is on disk.

@@ -67,12 +67,18 @@ pub struct State {
 /// our role may not create subscriptions.
 pub async fn create(session: &Session, subscription: &Subscription<'_>) -> Result<bool, Error> {
     let name = subscription.name;
-    let step = format!("creating subscription {name} to {} (database {})", subscription.publisher, subscription.database);
+    let step = format!(
+        "creating subscription {name} to {} (database {})",
+        subscription.publisher, subscription.database
+    );
     check_name(session, &step, name)?;
     if exists(session, name).await? {
         return Ok(false);
     }
-    session.batch_execute(&statement(subscription, session.major())).await.map_err(session.failed(&step))?;
+    session
+        .batch_execute(&statement(subscription, session.major()))
+        .await
+        .map_err(session.failed(&step))?;
     Ok(true)
 }
 
@@ -113,7 +119,10 @@ fn connection(subscription: &Subscription<'_>) -> String {
         ("sslmode", "require"),
         ("connect_timeout", "10"),
     ];
-    let parts: Vec<String> = parts.iter().map(|(keyword, value)| format!("{keyword}={}", quote_value(value))).collect();
+    let parts: Vec<String> = parts
+        .iter()
+        .map(|(keyword, value)| format!("{keyword}={}", quote_value(value)))
+        .collect();
     parts.join(" ")
 }
 
@@ -138,7 +147,9 @@ pub async fn exists(session: &Session, name: &str) -> Result<bool, Error> {
     let query = "SELECT FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid \
                  WHERE s.subname = $1 AND d.datname = current_database()";
     let row = session.query_opt(query, &[&name]).await;
-    Ok(row.map_err(session.failed(&format!("looking for subscription {name}")))?.is_some())
+    Ok(row
+        .map_err(session.failed(&format!("looking for subscription {name}")))?
+        .is_some())
 }
 
 /// Sets the position from which a disabled subscription continues: transactions whose commit record begins before it
@@ -153,7 +164,11 @@ pub async fn advance_origin(session: &Session, name: &str, position: PgLsn) -> R
     let advance = "SELECT pg_current_xact_id()::text, pg_replication_origin_advance('pg_' || oid, $2)::text \
                    FROM pg_subscription WHERE subname = $1 \
                    AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    match session.execute(advance, &[&name, &position]).await.map_err(session.failed(&step))? {
+    match session
+        .execute(advance, &[&name, &position])
+        .await
+        .map_err(session.failed(&step))?
+    {
         1 => Ok(()),
         _ => Err(session.unexpected(step, "there is no such subscription in this database")),
     }
@@ -202,7 +217,10 @@ pub async fn disable(session: &Session, name: &str, patience: Duration) -> Resul
     let statement = session.prepare(query).await.map_err(session.failed(&step))?;
     let start = Instant::now();
     loop {
-        let row = session.query_opt(&statement, &[&name]).await.map_err(session.failed(&step))?;
+        let row = session
+            .query_opt(&statement, &[&name])
+            .await
+            .map_err(session.failed(&step))?;
         let Some(row) = row else { return Ok(()) };
         if start.elapsed() >= patience {
             return Err(session.late(step, patience, format!("worker {} still runs", row.get::<_, i32>(0))));
@@ -216,7 +234,11 @@ pub async fn disable(session: &Session, name: &str, patience: Duration) -> Resul
 /// # Errors
 /// As [`disable`].
 pub async fn disable_if_exists(session: &Session, name: &str, patience: Duration) -> Result<(), Error> {
-    if exists(session, name).await? { disable(session, name, patience).await } else { Ok(()) }
+    if exists(session, name).await? {
+        disable(session, name, patience).await
+    } else {
+        Ok(())
+    }
 }
 
 /// Drops a subscription of ours where it is there, and leaves the slot on its publisher alone.
@@ -225,14 +247,21 @@ pub async fn disable_if_exists(session: &Session, name: &str, patience: Duration
 /// [`Error::Unexpected`] for a name that is not ours, [`Error::Sql`].
 pub async fn drop(session: &Session, name: &str) -> Result<(), Error> {
     check_name(session, &format!("dropping subscription {name}"), name)?;
-    if exists(session, name).await? { detach_and_drop(session, name).await } else { Ok(()) }
+    if exists(session, name).await? {
+        detach_and_drop(session, name).await
+    } else {
+        Ok(())
+    }
 }
 
 async fn detach_and_drop(session: &Session, name: &str) -> Result<(), Error> {
     alter(session, name, "DISABLE").await?;
     alter(session, name, "SET (slot_name = NONE)").await?;
     let script = format!("DROP SUBSCRIPTION IF EXISTS {}", quote_identifier(name));
-    session.batch_execute(&script).await.map_err(session.failed(&format!("dropping subscription {name}")))
+    session
+        .batch_execute(&script)
+        .await
+        .map_err(session.failed(&format!("dropping subscription {name}")))
 }
 
 /// Drops from a clone whatever subscription it has carried along. Its publisher and slots are those of the *source's*
@@ -242,7 +271,10 @@ pub(crate) async fn drop_copied(session: &Session, name: &str) -> Result<(), Err
     let unfinished = "SELECT FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid \
                       WHERE s.subname = $1 AND r.srsubstate <> 'r' LIMIT 1";
     let row = session.query_opt(unfinished, &[&name]).await;
-    if row.map_err(session.failed(&format!("looking at subscription {name}")))?.is_some() {
+    if row
+        .map_err(session.failed(&format!("looking at subscription {name}")))?
+        .is_some()
+    {
         alter(session, name, &format!("CONNECTION {}", quote_literal(NOWHERE))).await?;
     }
     detach_and_drop(session, name).await
@@ -250,7 +282,10 @@ pub(crate) async fn drop_copied(session: &Session, name: &str) -> Result<(), Err
 
 async fn alter(session: &Session, name: &str, what: &str) -> Result<(), Error> {
     let script = format!("ALTER SUBSCRIPTION {} {what}", quote_identifier(name));
-    session.batch_execute(&script).await.map_err(session.failed(&format!("altering subscription {name}: {}", verb(what))))
+    session
+        .batch_execute(&script)
+        .await
+        .map_err(session.failed(&format!("altering subscription {name}: {}", verb(what))))
 }
 
 /// The first word: the rest may hold a connection string.
@@ -263,7 +298,11 @@ fn verb(what: &str) -> &str {
 /// # Errors
 /// [`Error::Sql`].
 pub async fn states(session: &Session) -> Result<Vec<State>, Error> {
-    Ok(all_states(session).await?.into_iter().filter(|state| state.name.starts_with(PREFIX)).collect())
+    Ok(all_states(session)
+        .await?
+        .into_iter()
+        .filter(|state| state.name.starts_with(PREFIX))
+        .collect())
 }
 
 /// All subscriptions in this database.
@@ -272,8 +311,15 @@ pub async fn states(session: &Session) -> Result<Vec<State>, Error> {
 /// [`Error::Sql`].
 pub async fn all_states(session: &Session) -> Result<Vec<State>, Error> {
     let failed = || session.failed("looking at subscriptions");
-    let statistics = if session.major() >= 15 { "pg_stat_subscription_stats" } else { "pg_stat_subscription" };
-    let rows = session.query(&STATES.replace("{statistics}", statistics), &[]).await.map_err(failed())?;
+    let statistics = if session.major() >= 15 {
+        "pg_stat_subscription_stats"
+    } else {
+        "pg_stat_subscription"
+    };
+    let rows = session
+        .query(&STATES.replace("{statistics}", statistics), &[])
+        .await
+        .map_err(failed())?;
     let count = |row: &tokio_postgres::Row, column| row.get::<_, Option<i64>>(column).unwrap_or_default();
     Ok(rows
         .iter()
@@ -311,7 +357,10 @@ mod tests {
 
     #[test]
     fn a_connection_string_holds_any_value() {
-        let publisher = Endpoint { host: "old.example".to_owned(), port: 5432 };
+        let publisher = Endpoint {
+            host: "old.example".to_owned(),
+            port: 5432,
+        };
         let text = connection(&subscription(&publisher, r"a' host=evil \"));
         assert_eq!(
             text,
@@ -321,8 +370,16 @@ mod tests {
 
     #[test]
     fn options_follow_the_version() {
-        let publisher = Endpoint { host: "h".to_owned(), port: 1 };
-        for (major, streaming, origin) in [(14, "on", false), (15, "on", false), (16, "parallel", true), (18, "parallel", true)] {
+        let publisher = Endpoint {
+            host: "h".to_owned(),
+            port: 1,
+        };
+        for (major, streaming, origin) in [
+            (14, "on", false),
+            (15, "on", false),
+            (16, "parallel", true),
+            (18, "parallel", true),
+        ] {
             let statement = statement(&subscription(&publisher, "p"), major);
             assert!(statement.contains(&format!("streaming = {streaming}")), "{statement}");
             assert_eq!(statement.contains("origin = any"), origin, "{statement}");

@@ -50,12 +50,18 @@ impl FromStr for ReplicaIdentity {
     type Err = NoIdentity;
 
     fn from_str(text: &str) -> Result<Self, NoIdentity> {
-        let index = || text.strip_prefix("USING INDEX ").and_then(unquote).filter(|(_, rest)| rest.is_empty());
+        let index = || {
+            text.strip_prefix("USING INDEX ")
+                .and_then(unquote)
+                .filter(|(_, rest)| rest.is_empty())
+        };
         match text {
             "DEFAULT" => Ok(Self::Default),
             "FULL" => Ok(Self::Full),
             "NOTHING" => Ok(Self::Nothing),
-            _ => index().map(|(name, _)| Self::Index(name)).ok_or_else(|| NoIdentity(text.to_owned())),
+            _ => index()
+                .map(|(name, _)| Self::Index(name))
+                .ok_or_else(|| NoIdentity(text.to_owned())),
         }
     }
 }
@@ -80,6 +86,7 @@ pub enum Persistence {
 
 /// A table of the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
 pub struct Table {
     /// Its oid on this side.
     pub oid: u32,
@@ -122,7 +129,11 @@ impl Table {
     #[must_use]
     pub fn identity_usable(&self) -> bool {
         self.is_partitioned()
-            || identity_usable(&self.replica_identity, self.has_primary_key, self.has_column_without_equality)
+            || identity_usable(
+                &self.replica_identity,
+                self.has_primary_key,
+                self.has_column_without_equality,
+            )
     }
 
     /// Whether its changes are not in the WAL.
@@ -157,7 +168,10 @@ impl Table {
 /// # Errors
 /// [`Error::Sql`].
 pub async fn list(session: &Session) -> Result<Vec<Table>, Error> {
-    let rows = session.query(LIST, &[]).await.map_err(session.failed("listing tables"))?;
+    let rows = session
+        .query(LIST, &[])
+        .await
+        .map_err(session.failed("listing tables"))?;
     Ok(rows.iter().map(table).collect())
 }
 
@@ -166,8 +180,16 @@ fn table(row: &Row) -> Table {
     Table {
         oid: row.get("oid"),
         name: QualifiedName::new(row.get::<_, String>("nspname"), row.get::<_, String>("relname")),
-        kind: if row.get::<_, &str>("relkind") == "p" { Kind::Partitioned } else { Kind::Ordinary },
-        persistence: if row.get::<_, &str>("relpersistence") == "u" { Persistence::Unlogged } else { Persistence::Permanent },
+        kind: if row.get::<_, &str>("relkind") == "p" {
+            Kind::Partitioned
+        } else {
+            Kind::Ordinary
+        },
+        persistence: if row.get::<_, &str>("relpersistence") == "u" {
+            Persistence::Unlogged
+        } else {
+            Persistence::Permanent
+        },
         is_partition: row.get("relispartition"),
         owner: row.get("owner"),
         may_act_as_owner: row.get("may_act_as_owner"),
@@ -187,7 +209,11 @@ fn table(row: &Row) -> Table {
 ///
 /// # Errors
 /// [`Error::Sql`] with `LOCK_NOT_AVAILABLE` where the table was busy for ten seconds, or where the index is not fit.
-pub async fn set_replica_identity(session: &Session, table: &QualifiedName, identity: &ReplicaIdentity) -> Result<(), Error> {
+pub async fn set_replica_identity(
+    session: &Session,
+    table: &QualifiedName,
+    identity: &ReplicaIdentity,
+) -> Result<(), Error> {
     let script = format!("SET LOCAL lock_timeout = '200ms'; ALTER TABLE {table} REPLICA IDENTITY {identity}");
     let start = Instant::now();
     loop {
@@ -197,7 +223,10 @@ pub async fn set_replica_identity(session: &Session, table: &QualifiedName, iden
         };
         let busy = error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE);
         if !busy || start.elapsed() >= PATIENCE {
-            return Err(session.failed(&format!("setting the replica identity of {table} to {identity}"))(error));
+            return Err(session
+                .failed(&format!("setting the replica identity of {table} to {identity}"))(
+                error,
+            ));
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -209,8 +238,12 @@ pub async fn set_replica_identity(session: &Session, table: &QualifiedName, iden
 /// As [`set_replica_identity`]; [`Error::Unexpected`] for texts in another form.
 pub async fn restore_replica_identity(session: &Session, table: &str, before: &str) -> Result<(), Error> {
     let step = "restoring a replica identity";
-    let name: QualifiedName = table.parse().map_err(|error| session.unexpected(step, format!("{error}")))?;
-    let identity: ReplicaIdentity = before.parse().map_err(|error| session.unexpected(step, format!("{error}")))?;
+    let name: QualifiedName = table
+        .parse()
+        .map_err(|error| session.unexpected(step, format!("{error}")))?;
+    let identity: ReplicaIdentity = before
+        .parse()
+        .map_err(|error| session.unexpected(step, format!("{error}")))?;
     match set_replica_identity(session, &name, &identity).await {
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(()),
         other => other,

@@ -11,7 +11,10 @@ use support::{connector, credentials, endpoint};
 use tokio_postgres::error::SqlState;
 
 async fn refusal(connector: &Connector, database: &str) -> Error {
-    connector.connect(database, Profile::Observe).await.expect_err("no session")
+    connector
+        .connect(database, Profile::Observe)
+        .await
+        .expect_err("no session")
 }
 
 #[tokio::test]
@@ -20,7 +23,11 @@ async fn a_session_has_its_settings() {
     let connector = connector(&scratch);
     let shown = async |profile, name: &str| -> String {
         let session = connector.connect("postgres", profile).await.unwrap();
-        session.query_one("SELECT current_setting($1)", &[&name]).await.unwrap().get(0)
+        session
+            .query_one("SELECT current_setting($1)", &[&name])
+            .await
+            .unwrap()
+            .get(0)
     };
     for (profile, name, value) in [
         (Profile::Act, "synchronous_commit", "on"),
@@ -49,22 +56,41 @@ async fn a_session_has_its_settings() {
 async fn what_is_wrong_with_a_connection_is_told_apart() {
     let scratch = Scratch::start(18).await.unwrap();
     let good = connector(&scratch);
-    assert!(matches!(refusal(&good, "nowhere").await, Error::DatabaseMissing { database, .. } if database == "nowhere"));
+    assert!(
+        matches!(refusal(&good, "nowhere").await, Error::DatabaseMissing { database, .. } if database == "nowhere")
+    );
 
-    let wrong = Connector::new(endpoint(&scratch), credentials("postgres", "guess"), scratch.ca_pem().as_bytes()).unwrap();
+    let wrong = Connector::new(
+        endpoint(&scratch),
+        credentials("postgres", "guess"),
+        scratch.ca_pem().as_bytes(),
+    )
+    .unwrap();
     let error = refusal(&wrong, "postgres").await;
-    assert!(matches!(&error, Error::PasswordRefused { username, .. } if username == "postgres"), "{error}");
+    assert!(
+        matches!(&error, Error::PasswordRefused { username, .. } if username == "postgres"),
+        "{error}"
+    );
     assert!(!error.to_string().contains("guess") && !format!("{error:?} {wrong:?}").contains("guess"));
 
     let other = Authority::create().unwrap();
-    let strange = Connector::new(endpoint(&scratch), credentials("postgres", scratch.password()), other.ca_pem().as_bytes());
+    let strange = Connector::new(
+        endpoint(&scratch),
+        credentials("postgres", scratch.password()),
+        other.ca_pem().as_bytes(),
+    );
     let error = refusal(&strange.unwrap(), "postgres").await;
     assert!(matches!(error, Error::Untrusted { .. }), "{error}");
 
     // The certificate is for 127.0.0.1, not for this name.
     let mut named = endpoint(&scratch);
     named.host = "localhost".to_owned();
-    let named = Connector::new(named, credentials("postgres", scratch.password()), scratch.ca_pem().as_bytes()).unwrap();
+    let named = Connector::new(
+        named,
+        credentials("postgres", scratch.password()),
+        scratch.ca_pem().as_bytes(),
+    )
+    .unwrap();
     let error = refusal(&named, "postgres").await;
     assert!(matches!(error, Error::Untrusted { .. }), "{error}");
 
@@ -78,7 +104,11 @@ async fn what_is_wrong_with_a_connection_is_told_apart() {
     let nowhere = Connector::new(nowhere, credentials("postgres", "x"), scratch.ca_pem().as_bytes()).unwrap();
     assert!(matches!(refusal(&nowhere, "postgres").await, Error::Unreachable { .. }));
 
-    for bundle in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+    for bundle in [
+        "",
+        "no certificate",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    ] {
         let unusable = Connector::new(endpoint(&scratch), credentials("postgres", "x"), bundle.as_bytes());
         assert!(matches!(unusable, Err(Error::CaBundle { .. })), "{bundle}");
     }
@@ -88,10 +118,20 @@ async fn what_is_wrong_with_a_connection_is_told_apart() {
 async fn a_failed_statement_names_the_place() {
     let scratch = Scratch::start(17).await.unwrap();
     let session = connector(&scratch).connect("postgres", Profile::Observe).await.unwrap();
-    let error = session.batch_execute("CREATE TABLE public.t ()").await.map_err(session.failed("making t")).unwrap_err();
+    let error = session
+        .batch_execute("CREATE TABLE public.t ()")
+        .await
+        .map_err(session.failed("making t"))
+        .unwrap_err();
     assert_eq!(error.code(), Some(&SqlState::READ_ONLY_SQL_TRANSACTION));
     let text = error.to_string();
-    assert!(text.starts_with(&format!("making t at 127.0.0.1:{} (database postgres): ", scratch.port())), "{text}");
+    assert!(
+        text.starts_with(&format!(
+            "making t at 127.0.0.1:{} (database postgres): ",
+            scratch.port()
+        )),
+        "{text}"
+    );
     assert!(text.ends_with("(SQLSTATE 25006)"), "{text}");
 }
 
@@ -99,7 +139,11 @@ async fn a_failed_statement_names_the_place() {
 async fn the_statement_of_a_dropped_session_ends() {
     let scratch = Scratch::start(17).await.unwrap();
     let session = connector(&scratch).connect("postgres", Profile::Long).await.unwrap();
-    let abandoned = tokio::time::timeout(Duration::from_millis(200), session.batch_execute("SELECT pg_sleep(600)")).await;
+    let abandoned = tokio::time::timeout(
+        Duration::from_millis(200),
+        session.batch_execute("SELECT pg_sleep(600)"),
+    )
+    .await;
     assert!(abandoned.is_err());
     drop(session);
     let admin = scratch.client("postgres").await.unwrap();

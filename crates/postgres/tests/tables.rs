@@ -9,7 +9,10 @@ use support::Side;
 use tokio_postgres::error::SqlState;
 
 fn find<'a>(tables: &'a [Table], name: &str) -> &'a Table {
-    tables.iter().find(|table| table.name.plain() == name).unwrap_or_else(|| panic!("no {name}"))
+    tables
+        .iter()
+        .find(|table| table.name.plain() == name)
+        .unwrap_or_else(|| panic!("no {name}"))
 }
 
 async fn tables_are_listed(major: u16) {
@@ -18,8 +21,17 @@ async fn tables_are_listed(major: u16) {
     let facts: Vec<_> = tables
         .iter()
         .map(|table| {
-            let flags = [table.is_published(), table.needs_identity(), table.identity_usable(), table.is_unlogged()];
-            (table.name.plain(), flags.map(u8::from), table.identity_candidates.join(" "))
+            let flags = [
+                table.is_published(),
+                table.needs_identity(),
+                table.identity_usable(),
+                table.is_unlogged(),
+            ];
+            (
+                table.name.plain(),
+                flags.map(u8::from),
+                table.identity_candidates.join(" "),
+            )
         })
         .collect();
     let expected = [
@@ -40,11 +52,19 @@ async fn tables_are_listed(major: u16) {
     let expected = expected.map(|(name, flags, indexes)| (name.to_owned(), flags, indexes.to_owned()));
     assert_eq!(facts, expected);
     for (name, without_equality) in [("s.bare", true), ("s.bare_array", true), ("s.keyless", false)] {
-        assert_eq!(find(&tables, name).has_column_without_equality, without_equality, "{name}");
+        assert_eq!(
+            find(&tables, name).has_column_without_equality,
+            without_equality,
+            "{name}"
+        );
     }
     assert_eq!(find(&tables, "s.keyed").owner, "app_owner");
     assert!(find(&tables, "s.keyed").may_act_as_owner);
-    assert_eq!(find(&tables, "public.strange").may_act_as_owner, major < 16, "a superuser acts as anybody");
+    assert_eq!(
+        find(&tables, "public.strange").may_act_as_owner,
+        major < 16,
+        "a superuser acts as anybody"
+    );
 }
 
 on_versions!(tables_are_listed: tables_are_listed_on_14 = 14, tables_are_listed_on_18 = 18);
@@ -54,18 +74,31 @@ async fn an_identity_is_set_and_restored() {
     let side = Side::start(17).await;
     let session = side.act().await;
     let keyless = QualifiedName::new("s", "keyless");
-    let identity = async || find(&tables::list(&session).await.unwrap(), "s.keyless").replica_identity.clone();
+    let identity = async || {
+        find(&tables::list(&session).await.unwrap(), "s.keyless")
+            .replica_identity
+            .clone()
+    };
     let index = ReplicaIdentity::Index("keyless_b".to_owned());
-    for wanted in [index.clone(), ReplicaIdentity::Full, ReplicaIdentity::Nothing, index.clone()] {
+    for wanted in [
+        index.clone(),
+        ReplicaIdentity::Full,
+        ReplicaIdentity::Nothing,
+        index.clone(),
+    ] {
         tables::set_replica_identity(&session, &keyless, &wanted).await.unwrap();
         assert_eq!(identity().await, wanted);
     }
     assert!(find(&tables::list(&session).await.unwrap(), "s.keyless").identity_usable());
     side.run("DROP INDEX s.keyless_b").await;
     assert_eq!(identity().await, ReplicaIdentity::Nothing, "the index is gone");
-    tables::restore_replica_identity(&session, &keyless.to_string(), "DEFAULT").await.unwrap();
+    tables::restore_replica_identity(&session, &keyless.to_string(), "DEFAULT")
+        .await
+        .unwrap();
     assert_eq!(identity().await, ReplicaIdentity::Default);
-    tables::restore_replica_identity(&session, r#""s"."gone""#, "FULL").await.unwrap();
+    tables::restore_replica_identity(&session, r#""s"."gone""#, "FULL")
+        .await
+        .unwrap();
     let unfit = ReplicaIdentity::Index("keyless_nullable".to_owned());
     assert!(tables::set_replica_identity(&session, &keyless, &unfit).await.is_err());
     let garbled = tables::restore_replica_identity(&session, "s.keyless", "FULL").await;
@@ -86,6 +119,8 @@ async fn a_busy_table_is_tried_again() {
     };
     futures::join!(set, release).0.unwrap();
     reader.batch_execute("BEGIN; SELECT FROM s.keyed").await.unwrap();
-    let error = tables::set_replica_identity(&session, &keyed, &ReplicaIdentity::Default).await.unwrap_err();
+    let error = tables::set_replica_identity(&session, &keyed, &ReplicaIdentity::Default)
+        .await
+        .unwrap_err();
     assert_eq!(error.code(), Some(&SqlState::LOCK_NOT_AVAILABLE));
 }

@@ -28,7 +28,10 @@ impl Rds {
     pub async fn clone_cluster(&self, request: &CloneRequest<'_>) -> Result<(), Error> {
         let source = request.source;
         let serverless = source.serverless_capacity.map(|(low, high)| {
-            ServerlessV2ScalingConfiguration::builder().min_capacity(low).max_capacity(high).build()
+            ServerlessV2ScalingConfiguration::builder()
+                .min_capacity(low)
+                .max_capacity(high)
+                .build()
         });
         let exports = (!source.log_exports.is_empty()).then(|| source.log_exports.clone());
         let groups = (!source.security_groups.is_empty()).then(|| source.security_groups.clone());
@@ -52,20 +55,26 @@ impl Rds {
             .set_engine_lifecycle_support(source.engine_lifecycle_support.clone())
             .set_serverless_v2_scaling_configuration(serverless)
             .set_tags(Some(tags::to_sdk(request.tags)));
-        match call.send().await.map_err(Error::of("RestoreDBClusterToPointInTime", request.identifier)) {
+        match call
+            .send()
+            .await
+            .map_err(Error::of("RestoreDBClusterToPointInTime", request.identifier))
+        {
             Ok(_) => Ok(()),
             Err(error) if error.is_already_exists() => match self.cluster(request.identifier).await? {
-                Some(clone) if clone.tags.get(OWNER).is_some() && clone.tags.get(OWNER) == request.tags.get(OWNER) => Ok(()),
+                Some(clone) if clone.tags.contains_key(OWNER) && clone.tags.get(OWNER) == request.tags.get(OWNER) => {
+                    Ok(())
+                }
                 _ => Err(error),
             },
             Err(error) => Err(error),
         }
     }
 
-    /// Makes the instance of a clone.
+    /// Makes the instance of a clone. Where `parameter_group` is empty it gets the engine's default one.
     ///
     /// # Errors
-    /// As RDS answers. An instance that is there already is none.
+    /// As RDS answers. An instance of this cluster that is there already is none.
     pub async fn create_writer(
         &self,
         cluster: &Cluster,
@@ -84,8 +93,16 @@ impl Rds {
             .db_instance_class(class)
             .set_db_parameter_group_name(group)
             .set_tags(Some(tags::to_sdk(tags)));
-        match call.send().await.map(drop).map_err(Error::of("CreateDBInstance", identifier)) {
-            Err(error) if error.is_already_exists() => Ok(()),
+        match call
+            .send()
+            .await
+            .map(drop)
+            .map_err(Error::of("CreateDBInstance", identifier))
+        {
+            Err(error) if error.is_already_exists() => match self.instance(identifier).await? {
+                Some(instance) if instance.cluster.as_ref() == Some(&cluster.identifier) => Ok(()),
+                _ => Err(error),
+            },
             result => result,
         }
     }

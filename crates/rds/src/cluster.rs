@@ -1,7 +1,9 @@
 //! Aurora clusters as RDS describes them.
 use std::collections::BTreeMap;
 
-use aws_sdk_rds::types::DbCluster;
+use aws_sdk_rds::types::{DbCluster, DbClusterMember};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::{Error, Health, Instance, Rds, health, tags};
 
@@ -27,6 +29,7 @@ pub struct Member {
 
 /// A cluster.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "RDS describes it so")]
 pub struct Cluster {
     /// Its identifier.
     pub identifier: String,
@@ -40,8 +43,14 @@ pub struct Cluster {
     pub engine: String,
     /// As `17.6`.
     pub engine_version: String,
+    /// When it was made; a clone's own time, not its source's.
+    pub created: Option<Timestamp>,
     /// The version that a modification under way leads to.
     pub pending_engine_version: Option<String>,
+    /// Whether the master user's password is being changed.
+    pub pending_master_password: bool,
+    /// The master user.
+    pub master_username: String,
     /// The writer endpoint.
     pub endpoint: Endpoint,
     /// The reader endpoint's host.
@@ -58,6 +67,10 @@ pub struct Cluster {
     pub subnet_group: Option<String>,
     /// VPC security groups.
     pub security_groups: Vec<String>,
+    /// The key of encrypted storage; a clone always has its source's.
+    pub kms_key: Option<String>,
+    /// Days that automatic backups are kept; a clone has its source's.
+    pub backup_retention_days: Option<i32>,
     /// `aurora` or `aurora-iopt1`.
     pub storage_type: Option<String>,
     /// `IPV4` or `DUAL`.
@@ -68,7 +81,7 @@ pub struct Cluster {
     pub deletion_protection: bool,
     /// Whether snapshots get the cluster's tags.
     pub copy_tags_to_snapshot: bool,
-    /// Log types that go to CloudWatch.
+    /// Log types that go to `CloudWatch`.
     pub log_exports: Vec<String>,
     /// Extended Support or not.
     pub engine_lifecycle_support: Option<String>,
@@ -86,50 +99,65 @@ impl Cluster {
     /// The identifier of the writer instance.
     #[must_use]
     pub fn writer(&self) -> Option<String> {
-        self.members.iter().find(|member| member.is_writer).map(|member| member.identifier.clone())
+        self.members
+            .iter()
+            .find(|member| member.is_writer)
+            .map(|member| member.identifier.clone())
     }
 
-    /// Whether the cluster and all of its members run `version` with nothing pending. A cluster stays `available` at
-    /// the old version for a while after a new one was asked for, so `available` alone says nothing.
+    /// Whether the cluster and all of its members (`members`, as [`Rds::members`] finds them) run `version` with nothing
+    /// pending. A cluster stays `available` at the old version for a while after a new one was asked for, so
+    /// `available` alone says nothing.
     #[must_use]
     pub fn settled(&self, members: &[Instance], version: &str) -> bool {
         self.health() == Health::Available
             && self.pending_engine_version.is_none()
+            && !self.pending_master_password
             && self.engine_version == version
             && !members.is_empty()
-            && members.iter().all(|member| member.health() == Health::Available && member.engine_version == version)
+            && members.len() == self.members.len()
+            && members.iter().all(|member| member.settled(version))
+    }
+}
+
+impl From<&DbClusterMember> for Member {
+    fn from(member: &DbClusterMember) -> Self {
+        let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+        Self {
+            identifier: text(member.db_instance_identifier()),
+            is_writer: member.is_cluster_writer().unwrap_or_default(),
+            parameter_group_status: text(member.db_cluster_parameter_group_status()),
+        }
     }
 }
 
 impl From<&DbCluster> for Cluster {
     fn from(cluster: &DbCluster) -> Self {
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+        let pending = cluster.pending_modified_values();
+        let created = cluster
+            .cluster_create_time()
+            .and_then(|time| Timestamp::new(time.secs(), 0).ok());
         Self {
+            created,
+            pending_engine_version: pending.and_then(|values| values.engine_version()).map(str::to_owned),
+            pending_master_password: pending.is_some_and(|values| values.master_user_password().is_some()),
+            master_username: text(cluster.master_username()),
+            kms_key: cluster.kms_key_id().map(str::to_owned),
+            backup_retention_days: cluster.backup_retention_period(),
             identifier: text(cluster.db_cluster_identifier()),
             arn: text(cluster.db_cluster_arn()),
             resource_id: text(cluster.db_cluster_resource_id()),
             status: text(cluster.status()),
             engine: text(cluster.engine()),
             engine_version: text(cluster.engine_version()),
-            pending_engine_version: cluster
-                .pending_modified_values()
-                .and_then(|values| values.engine_version())
-                .map(str::to_owned),
             endpoint: Endpoint {
                 host: text(cluster.endpoint()),
                 port: cluster.port().and_then(|port| u16::try_from(port).ok()).unwrap_or(5432),
             },
             reader_endpoint: cluster.reader_endpoint().map(str::to_owned),
             parameter_group: text(cluster.db_cluster_parameter_group()),
-            members: cluster
-                .db_cluster_members()
-                .iter()
-                .map(|member| Member {
-                    identifier: text(member.db_instance_identifier()),
-                    is_writer: member.is_cluster_writer().unwrap_or_default(),
-                    parameter_group_status: text(member.db_cluster_parameter_group_status()),
-                })
-                .collect(),
+            members: cluster.db_cluster_members().iter().map(Member::from).collect(),
             tags: tags::from_sdk(cluster.tag_list()),
             clone_group_id: cluster.clone_group_id().map(str::to_owned),
             subnet_group: cluster.db_subnet_group().map(str::to_owned),
@@ -145,9 +173,9 @@ impl From<&DbCluster> for Cluster {
             copy_tags_to_snapshot: cluster.copy_tags_to_snapshot().unwrap_or_default(),
             log_exports: cluster.enabled_cloudwatch_logs_exports().to_vec(),
             engine_lifecycle_support: cluster.engine_lifecycle_support().map(str::to_owned),
-            serverless_capacity: cluster.serverless_v2_scaling_configuration().and_then(|serverless| {
-                Some((serverless.min_capacity()?, serverless.max_capacity()?))
-            }),
+            serverless_capacity: cluster
+                .serverless_v2_scaling_configuration()
+                .and_then(|serverless| Some((serverless.min_capacity()?, serverless.max_capacity()?))),
         }
     }
 }
@@ -177,7 +205,28 @@ impl Rds {
             .db_cluster_identifier(&cluster.identifier)
             .db_cluster_parameter_group_name(group)
             .apply_immediately(true);
-        call.send().await.map(drop).map_err(Error::of("ModifyDBCluster", &cluster.identifier))
+        call.send()
+            .await
+            .map(drop)
+            .map_err(Error::of("ModifyDBCluster", &cluster.identifier))
+    }
+
+    /// Gives the master user another password. A clone has its source's as of the moment it was made, and none that
+    /// RDS manages.
+    ///
+    /// # Errors
+    /// As RDS answers; it takes 8 to 41 printable ASCII characters without `/`, `@`, `"` and space.
+    pub async fn set_master_password(&self, cluster: &Cluster, password: &SecretString) -> Result<(), Error> {
+        let call = self
+            .client
+            .modify_db_cluster()
+            .db_cluster_identifier(&cluster.identifier)
+            .master_user_password(password.expose_secret())
+            .apply_immediately(true);
+        call.send()
+            .await
+            .map(drop)
+            .map_err(Error::of("ModifyDBCluster", &cluster.identifier))
     }
 }
 
@@ -191,19 +240,56 @@ mod tests {
             status: status.to_owned(),
             engine_version: version.to_owned(),
             pending_engine_version: pending.map(str::to_owned),
+            members: vec![Member::default()],
             ..Cluster::default()
         };
-        let member = |status: &str, version: &str| {
-            vec![Instance { status: status.to_owned(), engine_version: version.to_owned(), ..Instance::default() }]
+        let member = |status: &str, version: &str| Instance {
+            status: status.to_owned(),
+            engine_version: version.to_owned(),
+            ..Instance::default()
+        };
+        let good = || vec![member("available", "18.6")];
+        let two = Cluster {
+            members: vec![Member::default(); 2],
+            ..cluster("available", "18.6", None)
+        };
+        let password = Cluster {
+            pending_master_password: true,
+            ..cluster("available", "18.6", None)
+        };
+        let pending = Instance {
+            pending_engine_version: Some("18.7".to_owned()),
+            ..member("available", "18.6")
         };
         let table = [
-            (cluster("available", "18.6", None), member("available", "18.6"), true),
-            (cluster("available", "17.6", None), member("available", "17.6"), false),
-            (cluster("available", "17.6", Some("18.6")), member("available", "17.6"), false),
-            (cluster("available", "18.6", Some("18.7")), member("available", "18.6"), false),
-            (cluster("upgrading", "18.6", None), member("available", "18.6"), false),
-            (cluster("available", "18.6", None), member("rebooting", "18.6"), false),
-            (cluster("available", "18.6", None), member("available", "17.6"), false),
+            (cluster("available", "18.6", None), good(), true),
+            (two.clone(), [good(), good()].concat(), true),
+            (two.clone(), [good(), vec![member("available", "17.6")]].concat(), false),
+            (two, good(), false),
+            (password, good(), false),
+            (
+                cluster("available", "17.6", None),
+                vec![member("available", "17.6")],
+                false,
+            ),
+            (
+                cluster("available", "17.6", Some("18.6")),
+                vec![member("available", "17.6")],
+                false,
+            ),
+            (cluster("available", "18.6", Some("18.7")), good(), false),
+            (cluster("upgrading", "18.6", None), good(), false),
+            (
+                cluster("available", "18.6", None),
+                vec![member("rebooting", "18.6")],
+                false,
+            ),
+            (
+                cluster("available", "18.6", None),
+                vec![member("available", "17.6")],
+                false,
+            ),
+            (cluster("available", "18.6", None), vec![pending], false),
             (cluster("available", "18.6", None), Vec::new(), false),
         ];
         for (cluster, members, expected) in table {

@@ -12,10 +12,11 @@ pub enum Health {
 }
 
 /// Statuses from which nothing leads back without a person ("Viewing DB cluster status", Aurora user guide).
-const BROKEN: [&str; 10] = [
+const BROKEN: [&str; 11] = [
     "cloning-failed",
     "failed",
     "inaccessible-encryption-credentials",
+    "inaccessible-encryption-credentials-recoverable",
     "insufficient-capacity",
     "migration-failed",
     "restore-error",
@@ -46,7 +47,8 @@ mod tests {
             ("creating", Health::Working),
             ("upgrading", Health::Working),
             ("something-new", Health::Working),
-            ("inaccessible-encryption-credentials-recoverable", Health::Working),
+            ("stopped", broken("stopped")),
+            ("upgrade_failed", broken("upgrade_failed")),
             ("cloning-failed", broken("cloning-failed")),
             ("incompatible-network", broken("incompatible-network")),
             ("incompatible-parameters", broken("incompatible-parameters")),

@@ -8,12 +8,16 @@ use crate::{Cluster, Error, Health, Rds, health};
 pub struct Instance {
     /// Its identifier.
     pub identifier: String,
+    /// The cluster that it is a member of.
+    pub cluster: Option<String>,
     /// As RDS words it.
     pub status: String,
     /// As `db.r8g.xlarge`.
     pub class: String,
     /// As `17.6`.
     pub engine_version: String,
+    /// The version that a modification under way leads to.
+    pub pending_engine_version: Option<String>,
     /// Its parameter group.
     pub parameter_group: String,
     /// `in-sync`, `pending-reboot`, …
@@ -28,14 +32,23 @@ impl Instance {
     pub fn health(&self) -> Health {
         health::of(&self.status)
     }
+
+    /// Whether it runs `version` with no other one pending.
+    #[must_use]
+    pub(crate) fn settled(&self, version: &str) -> bool {
+        self.health() == Health::Available && self.engine_version == version && self.pending_engine_version.is_none()
+    }
 }
 
 impl From<&DbInstance> for Instance {
     fn from(instance: &DbInstance) -> Self {
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
         let group = instance.db_parameter_groups().first();
+        let pending = instance.pending_modified_values();
         Self {
             identifier: text(instance.db_instance_identifier()),
+            cluster: instance.db_cluster_identifier().map(str::to_owned),
+            pending_engine_version: pending.and_then(|values| values.engine_version()).map(str::to_owned),
             status: text(instance.db_instance_status()),
             class: text(instance.db_instance_class()),
             engine_version: text(instance.engine_version()),
@@ -72,13 +85,19 @@ impl Rds {
         Ok(members)
     }
 
-    /// Reboots an instance. One that is busy already is left alone.
+    /// Reboots an instance. One that is busy already is left alone, so look again. A reboot of the writer does not reboot
+    /// readers ("Rebooting an Aurora DB cluster", Aurora user guide).
     ///
     /// # Errors
     /// As RDS answers.
     pub async fn reboot_instance(&self, identifier: &str) -> Result<(), Error> {
         let call = self.client.reboot_db_instance().db_instance_identifier(identifier);
-        match call.send().await.map(drop).map_err(Error::of("RebootDBInstance", identifier)) {
+        match call
+            .send()
+            .await
+            .map(drop)
+            .map_err(Error::of("RebootDBInstance", identifier))
+        {
             Err(error) if error.is_invalid_state() => Ok(()),
             result => result,
         }

@@ -9,11 +9,15 @@ use crate::{Error, Rds};
 pub const OWNER: &str = "pgupgrade.dev/owner";
 
 pub(crate) fn from_sdk(tags: &[Tag]) -> BTreeMap<String, String> {
-    tags.iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()))).collect()
+    tags.iter()
+        .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned())))
+        .collect()
 }
 
 pub(crate) fn to_sdk(tags: &BTreeMap<String, String>) -> Vec<Tag> {
-    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+    tags.iter()
+        .map(|(key, value)| Tag::builder().key(key).value(value).build())
+        .collect()
 }
 
 impl Rds {
@@ -22,7 +26,11 @@ impl Rds {
     /// # Errors
     /// As RDS answers.
     pub async fn add_tags(&self, arn: &str, tags: &BTreeMap<String, String>) -> Result<(), Error> {
-        let call = self.client.add_tags_to_resource().resource_name(arn).set_tags(Some(to_sdk(tags)));
+        let call = self
+            .client
+            .add_tags_to_resource()
+            .resource_name(arn)
+            .set_tags(Some(to_sdk(tags)));
         call.send().await.map(drop).map_err(Error::of("AddTagsToResource", arn))
     }
 
@@ -32,8 +40,17 @@ impl Rds {
     /// As RDS answers.
     pub async fn remove_tags(&self, arn: &str, keys: &[&str]) -> Result<(), Error> {
         let keys = keys.iter().map(|key| (*key).to_owned()).collect();
-        let call = self.client.remove_tags_from_resource().resource_name(arn).set_tag_keys(Some(keys));
-        match call.send().await.map(drop).map_err(Error::of("RemoveTagsFromResource", arn)) {
+        let call = self
+            .client
+            .remove_tags_from_resource()
+            .resource_name(arn)
+            .set_tag_keys(Some(keys));
+        match call
+            .send()
+            .await
+            .map(drop)
+            .map_err(Error::of("RemoveTagsFromResource", arn))
+        {
             Err(error) if error.is_not_found() => Ok(()),
             result => result,
         }
@@ -47,5 +64,24 @@ impl Rds {
         let call = self.client.list_tags_for_resource().resource_name(arn);
         let answer = call.send().await.map_err(Error::of("ListTagsForResource", arn))?;
         Ok(from_sdk(answer.tag_list()))
+    }
+
+    /// Refuses where an object's owner tag is not `owner`.
+    pub(crate) async fn ours(
+        &self,
+        operation: &'static str,
+        object: &str,
+        arn: &str,
+        owner: Option<&String>,
+    ) -> Result<(), Error> {
+        let tags = self.tags(arn).await?;
+        if owner.is_some() && tags.get(OWNER) == owner {
+            return Ok(());
+        }
+        let found = tags
+            .get(OWNER)
+            .map_or("missing".to_owned(), |found| format!("{found:?}"));
+        let message = format!("it exists and its tag {OWNER} is {found}: it is not ours; rename or delete it");
+        Err(Error::refused(operation, object, message))
     }
 }

@@ -14,10 +14,22 @@ pub struct UpgradeTarget {
 
 impl Rds {
     async fn engine_version(&self, engine: &str, version: &str) -> Result<Option<DbEngineVersion>, Error> {
-        let call = self.client.describe_db_engine_versions().engine(engine).engine_version(version).include_all(true);
+        let call = self
+            .client
+            .describe_db_engine_versions()
+            .engine(engine)
+            .engine_version(version)
+            .include_all(true);
         let object = format!("{engine} {version}");
-        let answer = call.send().await.map_err(Error::of("DescribeDBEngineVersions", object))?;
-        Ok(answer.db_engine_versions().iter().find(|found| found.engine_version() == Some(version)).cloned())
+        let answer = call
+            .send()
+            .await
+            .map_err(Error::of("DescribeDBEngineVersions", object))?;
+        Ok(answer
+            .db_engine_versions()
+            .iter()
+            .find(|found| found.engine_version() == Some(version))
+            .cloned())
     }
 
     /// What the exact version can be upgraded to. It depends on the minor version too.
@@ -30,7 +42,10 @@ impl Rds {
         Ok(targets
             .filter_map(|target| {
                 let version = target.engine_version()?.to_owned();
-                Some(UpgradeTarget { version, is_major: target.is_major_version_upgrade().unwrap_or_default() })
+                Some(UpgradeTarget {
+                    version,
+                    is_major: target.is_major_version_upgrade().unwrap_or_default(),
+                })
             })
             .collect())
     }
@@ -39,7 +54,12 @@ impl Rds {
     ///
     /// # Errors
     /// As RDS answers.
-    pub async fn resolve_target_version(&self, engine: &str, source: &str, wanted: &str) -> Result<Option<String>, Error> {
+    pub async fn resolve_target_version(
+        &self,
+        engine: &str,
+        source: &str,
+        wanted: &str,
+    ) -> Result<Option<String>, Error> {
         Ok(resolve(&self.upgrade_targets(engine, source).await?, wanted))
     }
 
@@ -57,10 +77,22 @@ impl Rds {
 
 /// A major version alone means its newest minor version.
 fn resolve(targets: &[UpgradeTarget], wanted: &str) -> Option<String> {
-    let numbers = |version: &str| -> Vec<u32> { version.split('.').map(|part| part.parse().unwrap_or_default()).collect() };
-    let major = targets.iter().filter(|target| target.is_major).map(|target| &target.version);
+    let numbers = |version: &str| -> Vec<u32> {
+        version
+            .split('.')
+            .map(|part| part.parse().unwrap_or_default())
+            .collect()
+    };
+    let major = targets
+        .iter()
+        .filter(|target| target.is_major)
+        .map(|target| &target.version);
     let fits = |version: &&String| {
-        if wanted.contains('.') { *version == wanted } else { version.split('.').next() == Some(wanted) }
+        if wanted.contains('.') {
+            *version == wanted
+        } else {
+            version.split('.').next() == Some(wanted)
+        }
     };
     major.filter(fits).max_by_key(|version| numbers(version)).cloned()
 }
@@ -71,9 +103,24 @@ mod tests {
 
     #[test]
     fn a_major_version_means_its_newest_minor() {
-        let target = |version: &str, is_major| UpgradeTarget { version: version.to_owned(), is_major };
-        let targets = [target("17.9", false), target("18.3", true), target("18.10", true), target("18.9", true)];
-        let table = [("18", Some("18.10")), ("18.3", Some("18.3")), ("18.4", None), ("17", None), ("19", None), ("1", None)];
+        let target = |version: &str, is_major| UpgradeTarget {
+            version: version.to_owned(),
+            is_major,
+        };
+        let targets = [
+            target("17.9", false),
+            target("18.3", true),
+            target("18.10", true),
+            target("18.9", true),
+        ];
+        let table = [
+            ("18", Some("18.10")),
+            ("18.3", Some("18.3")),
+            ("18.4", None),
+            ("17", None),
+            ("19", None),
+            ("1", None),
+        ];
         for (wanted, expected) in table {
             assert_eq!(resolve(&targets, wanted).as_deref(), expected, "{wanted}");
         }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use futures::future::{OptionFuture, try_join};
 use pgupgrade_postgres::connection::{Connector, Profile, Session};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use crate::catalog::{self, Reading};
@@ -68,16 +69,23 @@ pub async fn compare(
     let seed = RandomState::new().build_hasher().finish();
     let counter = Arc::new(Counter::new(readings.len(), options));
     let pair = read_both(source, target, &readings, seed, &counter).await?;
+    let mut compared: Vec<TableResult> = readings
+        .iter()
+        .enumerate()
+        .map(|(index, reading)| judge(&pair, index, reading))
+        .collect();
+    if options.examples > 0 {
+        let search = add_examples(&pair, &readings, seed, options.examples, &mut compared);
+        if timeout(options.search, search).await.is_err() {
+            tracing::warn!(within = ?options.search, "no time for all keys of the rows that differ");
+        }
+    }
     let mut report = Report {
         tables: plan.problems,
         skipped: plan.skipped,
         ..Report::default()
     };
-    for (index, reading) in readings.iter().enumerate() {
-        report
-            .tables
-            .push(judge(&pair, index, reading, seed, options.examples).await?);
-    }
+    report.tables.append(&mut compared);
     report.rows = pair.source.1.iter().map(|digest| digest.rows).sum();
     report.bytes = pair.source.1.iter().map(|digest| digest.bytes).sum();
     report.differences = report.tables.iter().filter(|table| !table.equal).count();
@@ -194,24 +202,31 @@ async fn digest(
     Ok(digest)
 }
 
-async fn judge(pair: &Pair, index: usize, reading: &Reading, seed: u64, examples: usize) -> Result<TableResult, Error> {
+fn judge(pair: &Pair, index: usize, reading: &Reading) -> TableResult {
     let at = |digests: &[Digest]| digests.get(index).copied().unwrap_or_default();
     let (source, target) = (at(&pair.source.1), at(&pair.target.1));
-    let equal = source.rows == target.rows && source.sum == target.sum;
-    let examples = if equal || examples == 0 || reading.key.is_empty() {
-        Vec::new()
-    } else {
-        narrow::examples(&pair.source.0, &pair.target.0, reading, seed, examples).await?
-    };
-    let name = reading.name.clone();
-    Ok(TableResult {
-        name,
+    TableResult {
+        name: reading.name.clone(),
         rows: source.rows,
         target_rows: target.rows,
-        equal,
+        equal: source.rows == target.rows && source.sum == target.sum,
         problem: None,
-        examples,
-    })
+        examples: Vec::new(),
+    }
+}
+
+/// Adds keys to the tables that differ. What is found is settled by then: a failure here takes nothing back.
+async fn add_examples(pair: &Pair, readings: &[Reading], seed: u64, wanted: usize, results: &mut [TableResult]) {
+    let keyed = readings
+        .iter()
+        .zip(results)
+        .filter(|(reading, result)| !result.equal && !reading.key.is_empty());
+    for (reading, result) in keyed {
+        match narrow::examples(&pair.source.0, &pair.target.0, reading, seed, wanted).await {
+            Ok(examples) => result.examples = examples,
+            Err(error) => return tracing::warn!(table = %reading.name, %error, "no keys of the rows that differ"),
+        }
+    }
 }
 
 /// How far each side is.

@@ -68,6 +68,9 @@ pub enum Tables {
 pub struct Options {
     /// At most this many keys are shown for a table that differs.
     pub examples: usize,
+    /// How long the keys of rows that differ may be looked for, once it is known which tables differ: under a fence
+    /// the application waits for that. Where the time is up, no keys are shown.
+    pub search: Duration,
     /// Called after each table and every few thousand rows.
     pub progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
     /// Names of exported snapshots of source and target to read instead of what is there now.
@@ -78,6 +81,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             examples: 5,
+            search: Duration::from_secs(5),
             progress: None,
             snapshots: None,
         }

@@ -4,6 +4,7 @@ mod support;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use pgupgrade_postgres::QualifiedName;
 use pgupgrade_verify::{Example, Kind, Options, Progress, Report, Tables};
@@ -223,6 +224,16 @@ async fn examples_are_bounded(pair: &Pair) {
         )
         .await;
     assert_eq!((none.differences, examples(&none).len()), (2, 0));
+    let late = pair
+        .compare(
+            &published(),
+            &Options {
+                search: Duration::ZERO,
+                ..Options::default()
+            },
+        )
+        .await;
+    assert_eq!((late.differences, examples(&late).len()), (2, 0));
     assert!(
         none.tables
             .iter()

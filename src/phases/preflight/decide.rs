@@ -1,7 +1,8 @@
 //! From what was seen to what stands in the way. Pure: every unmet requirement at once, each with its fix.
 use super::observation::{Aws, Connection, Database, Observation, Problem, Source, SourceCluster, Table};
 use crate::api::{
-    Finding, IdentityKind, LogicalReplicationPolicy, PostgresUpgradeSpec, ReplicaIdentityPolicy, RestartPolicy, Severity,
+    Finding, IdentityKind, LogicalReplicationPolicy, PostgresUpgradeSpec, ReplicaIdentityPolicy, RestartPolicy,
+    Severity,
 };
 use crate::controller::names;
 
@@ -33,7 +34,12 @@ pub fn findings(spec: &PostgresUpgradeSpec, owner: &str, seen: &Observation) -> 
 }
 
 fn finding(severity: Severity, reason: &str, object: impl Into<String>, message: impl Into<String>) -> Finding {
-    Finding { reason: reason.to_owned(), severity, object: object.into(), message: message.into() }
+    Finding {
+        reason: reason.to_owned(),
+        severity,
+        object: object.into(),
+        message: message.into(),
+    }
 }
 
 fn block(reason: &str, object: impl Into<String>, message: impl Into<String>) -> Finding {
@@ -65,13 +71,20 @@ fn source_cluster(cluster: &SourceCluster, owner: &str) -> Vec<Finding> {
         ));
     }
     if !cluster.has_writer {
-        all.push(block("SourceWithoutWriter", "spec.source.identifier", "the cluster has no writer instance; add one"));
+        all.push(block(
+            "SourceWithoutWriter",
+            "spec.source.identifier",
+            "the cluster has no writer instance; add one",
+        ));
     }
     if let Some(other) = cluster.owner.as_deref().filter(|other| *other != owner) {
         all.push(block(
             "SourceOwnedByAnother",
             "spec.source.identifier",
-            format!("the cluster is tagged {}={other}: another PostgresUpgrade works on it; delete that one first", names::OWNER),
+            format!(
+                "the cluster is tagged {}={other}: another PostgresUpgrade works on it; delete that one first",
+                names::OWNER
+            ),
         ));
     }
     all
@@ -80,23 +93,38 @@ fn source_cluster(cluster: &SourceCluster, owner: &str) -> Vec<Finding> {
 fn target(spec: &PostgresUpgradeSpec, owner: &str, aws: &Aws, cluster: &SourceCluster) -> Vec<Finding> {
     let mut all = Vec::new();
     let wanted = &spec.target.engine_version;
-    let valid = if aws.upgrade_targets.is_empty() { "none".to_owned() } else { aws.upgrade_targets.join(", ") };
+    let valid = if aws.upgrade_targets.is_empty() {
+        "none".to_owned()
+    } else {
+        aws.upgrade_targets.join(", ")
+    };
     let number = |version: &str| names::major(version).parse::<u32>().unwrap_or_default();
     if number(wanted) <= number(&cluster.engine_version) {
         all.push(block(
             "TargetVersionNotNewer",
             "spec.target.engineVersion",
-            format!("{wanted} is not a newer major version than the source's {}; valid targets: {valid}", cluster.engine_version),
+            format!(
+                "{wanted} is not a newer major version than the source's {}; valid targets: {valid}",
+                cluster.engine_version
+            ),
         ));
-    } else if aws.target_version.is_none() && !aws.problems.iter().any(|problem| problem.object == "spec.target.engineVersion") {
+    } else if aws.target_version.is_none()
+        && !aws
+            .problems
+            .iter()
+            .any(|problem| problem.object == "spec.target.engineVersion")
+    {
         all.push(block(
             "TargetVersionNotValid",
             "spec.target.engineVersion",
-            format!("RDS does not upgrade {} to {wanted}; valid targets: {valid}", cluster.engine_version),
+            format!(
+                "RDS does not upgrade {} to {wanted}; valid targets: {valid}",
+                cluster.engine_version
+            ),
         ));
     }
     if let Some(found) = &aws.target_owner
-        && found.as_deref() != Some(owner)
+        && found != owner
     {
         all.push(block(
             "TargetIdentifierTaken",
@@ -106,7 +134,11 @@ fn target(spec: &PostgresUpgradeSpec, owner: &str, aws: &Aws, cluster: &SourceCl
     }
     for (field, name, family) in &aws.named_groups {
         match (family, &aws.target_family) {
-            (None, _) => all.push(block("ParameterGroupNotFound", *field, format!("parameter group {name} does not exist"))),
+            (None, _) => all.push(block(
+                "ParameterGroupNotFound",
+                *field,
+                format!("parameter group {name} does not exist"),
+            )),
             (Some(family), Some(wanted)) if family != wanted => all.push(block(
                 "ParameterGroupFamily",
                 *field,
@@ -151,7 +183,11 @@ fn server(spec: &PostgresUpgradeSpec, source: &Source) -> Vec<Finding> {
         ));
     }
     if !source.fsync {
-        all.push(block("FsyncOff", "source", "fsync is off: no commit point would survive a crash; turn it on"));
+        all.push(block(
+            "FsyncOff",
+            "source",
+            "fsync is off: no commit point would survive a crash; turn it on",
+        ));
     }
     let too_few = |what: &str, (all, used): (i64, i64), needed: i64| {
         (all - used < needed).then(|| {
@@ -172,10 +208,18 @@ fn server(spec: &PostgresUpgradeSpec, source: &Source) -> Vec<Finding> {
         ));
     }
     if !source.may_create_roles {
-        all.push(block("PermissionDenied", "source", "the administrator may not create roles; grant CREATEROLE"));
+        all.push(block(
+            "PermissionDenied",
+            "source",
+            "the administrator may not create roles; grant CREATEROLE",
+        ));
     }
     if !source.may_replicate {
-        all.push(block("PermissionDenied", "source", "the administrator may not use replication slots; GRANT rds_replication to it"));
+        all.push(block(
+            "PermissionDenied",
+            "source",
+            "the administrator may not use replication slots; GRANT rds_replication to it",
+        ));
     }
     for transaction in &source.prepared {
         all.push(block(
@@ -203,21 +247,35 @@ fn server(spec: &PostgresUpgradeSpec, source: &Source) -> Vec<Finding> {
 
 fn databases(spec: &PostgresUpgradeSpec, databases: &[Database]) -> Vec<Finding> {
     let mut all = Vec::new();
-    let with_tables: Vec<&Database> = databases.iter().filter(|database| !database.tables.is_empty()).collect();
+    let with_tables: Vec<&Database> = databases
+        .iter()
+        .filter(|database| !database.tables.is_empty())
+        .collect();
     if with_tables.len() > 1 {
         let names: Vec<&str> = with_tables.iter().map(|database| database.name.as_str()).collect();
         all.push(block(
             "SeveralDatabases",
             "source",
-            format!("{} have tables; only clusters with one such database can be upgraded so far", names.join(", ")),
+            format!(
+                "{} have tables; only clusters with one such database can be upgraded so far",
+                names.join(", ")
+            ),
         ));
     }
     if with_tables.is_empty() {
-        all.push(block("NoTables", "source", "no database of the cluster has a user table: nothing to replicate; upgrade it in place"));
+        all.push(block(
+            "NoTables",
+            "source",
+            "no database of the cluster has a user table: nothing to replicate; upgrade it in place",
+        ));
     }
-    for wanted in spec.databases.iter() {
+    for wanted in &spec.databases {
         if !databases.iter().any(|database| database.name == wanted.name) {
-            all.push(block("DatabaseNotFound", "spec.databases", format!("database {} does not exist or does not accept connections", wanted.name)));
+            all.push(block(
+                "DatabaseNotFound",
+                "spec.databases",
+                format!("database {} does not exist or does not accept connections", wanted.name),
+            ));
         }
     }
     for database in with_tables {
@@ -239,7 +297,10 @@ fn database_findings(spec: &PostgresUpgradeSpec, database: &Database) -> Vec<Fin
         all.push(block(
             "LargeObjects",
             database.name.clone(),
-            format!("{} large objects: logical replication does not carry them; move them into a bytea column", database.large_objects),
+            format!(
+                "{} large objects: logical replication does not carry them; move them into a bytea column",
+                database.large_objects
+            ),
         ));
     }
     let listed = |table: &Table| {
@@ -264,13 +325,25 @@ fn database_findings(spec: &PostgresUpgradeSpec, database: &Database) -> Vec<Fin
             all.push(block(
                 "PermissionDenied",
                 object.clone(),
-                format!("the administrator may not act as the owner {}; GRANT {} TO it", table.owner, table.owner),
+                format!(
+                    "the administrator may not act as the owner {}; GRANT {} TO it",
+                    table.owner, table.owner
+                ),
             ));
         }
         if table.unlogged {
-            all.push(warn("UnloggedTables", object, "unlogged: not replicated, stale or empty on the new side"));
+            all.push(warn(
+                "UnloggedTables",
+                object,
+                "unlogged: not replicated, stale or empty on the new side",
+            ));
         } else if !table.partitioned {
-            all.extend(identity(spec.replication.replica_identity_policy, table, listed(table), object));
+            all.extend(identity(
+                spec.replication.replica_identity_policy,
+                table,
+                listed(table),
+                object,
+            ));
         }
     }
     all
@@ -285,18 +358,26 @@ fn identity(
 ) -> Option<Finding> {
     match listed.map(|listed| (listed.identity, listed.index.as_deref())) {
         Some((IdentityKind::Index, Some(index))) if !table.candidates.iter().any(|candidate| candidate == index) => {
-            let fit = if table.candidates.is_empty() { "none".to_owned() } else { table.candidates.join(", ") };
+            let fit = if table.candidates.is_empty() {
+                "none".to_owned()
+            } else {
+                table.candidates.join(", ")
+            };
             Some(block(
                 "ReplicaIdentityIndex",
                 object,
-                format!("index {index} can't be its replica identity (unique, not partial, not deferrable, NOT NULL columns); fit: {fit}"),
+                format!(
+                    "index {index} can't be its replica identity (unique, not partial, not deferrable, NOT NULL columns); fit: {fit}"
+                ),
             ))
         }
         Some((IdentityKind::Full, _)) if table.without_equality => Some(full_impossible(object)),
         Some(_) => None,
         None if table.identity_usable => None,
         None => match policy {
-            ReplicaIdentityPolicy::SetIndex | ReplicaIdentityPolicy::SetIndexOrFull if !table.candidates.is_empty() => None,
+            ReplicaIdentityPolicy::SetIndex | ReplicaIdentityPolicy::SetIndexOrFull if !table.candidates.is_empty() => {
+                None
+            }
             ReplicaIdentityPolicy::SetIndexOrFull if table.without_equality => Some(full_impossible(object)),
             ReplicaIdentityPolicy::SetIndexOrFull => None,
             _ => Some(block(

@@ -4,7 +4,9 @@ mod moved;
 mod observation;
 mod observe;
 
-use crate::api::{ConnectionKind, EndpointStatus, FindingsStatus, Phase, ResolvedConnection, ResolvedStatus, Severity, Writer};
+use crate::api::{
+    ConnectionKind, EndpointStatus, FindingsStatus, Phase, ResolvedConnection, ResolvedStatus, Severity, Writer,
+};
 use crate::controller::names;
 use crate::controller::outcome::Outcome;
 use crate::controller::scope::Scope;
@@ -19,13 +21,21 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
         Moved::AlreadyUpgraded(message) => {
             scope.status.writer = Some(Writer::Target);
             scope.condition("Succeeded", true, "AlreadyUpgraded", &message);
-            return Ok(Outcome::Conclude { phase: Phase::Succeeded, reason: "AlreadyUpgraded", message });
+            return Ok(Outcome::Conclude {
+                phase: Phase::Succeeded,
+                reason: "AlreadyUpgraded",
+                message,
+            });
         }
         Moved::Elsewhere(message) => return Ok(Outcome::hold("SourceAlreadyMoved", message)),
         Moved::Owned(message) => return Ok(Outcome::hold("SourceOwnedByAnother", message)),
     }
     let findings = decide::findings(scope.spec(), &scope.owner(), &seen);
-    let blocking: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Blocking).cloned().collect();
+    let blocking: Vec<_> = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Blocking)
+        .cloned()
+        .collect();
     let warnings = findings.len() - blocking.len();
     scope.status.findings = Some(FindingsStatus::of(findings));
     if blocking.is_empty() {
@@ -34,8 +44,10 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
         freeze(scope, &seen)?;
         return Ok(Outcome::Advance(Phase::PreparingSource));
     }
-    let listed: Vec<String> =
-        blocking.iter().map(|finding| format!("{} {}: {}", finding.reason, finding.object, finding.message)).collect();
+    let listed: Vec<String> = blocking
+        .iter()
+        .map(|finding| format!("{} {}: {}", finding.reason, finding.object, finding.message))
+        .collect();
     let message = format!("{} blocking findings: {}", listed.len(), listed.join("; "));
     scope.condition("PreflightPassed", false, "BlockingFindings", &message);
     Ok(Outcome::hold("PreflightBlocked", message))
@@ -43,7 +55,11 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
 
 /// Everything that is decided by now, so that no later change of the world changes what was approved.
 fn freeze(scope: &mut Scope, seen: &Observation) -> Result<(), Error> {
-    let cluster = seen.aws.cluster.as_ref().ok_or(Error::StatusIncomplete("the source cluster"))?;
+    let cluster = seen
+        .aws
+        .cluster
+        .as_ref()
+        .ok_or(Error::StatusIncomplete("the source cluster"))?;
     let target = scope.target_identifier(seen.aws.target_version.as_deref());
     let databases: Vec<String> = seen
         .source
@@ -69,8 +85,14 @@ fn freeze(scope: &mut Scope, seen: &Observation) -> Result<(), Error> {
         source_engine_version: Some(cluster.engine_version.clone()),
         target_engine_version: seen.aws.target_version.clone(),
         target_identifier: Some(target),
-        source_endpoint: Some(EndpointStatus { host: cluster.host.clone(), port: cluster.port }),
-        source_reader_endpoint: cluster.reader_host.clone().map(|host| EndpointStatus { host, port: cluster.port }),
+        source_endpoint: Some(EndpointStatus {
+            host: cluster.host.clone(),
+            port: cluster.port,
+        }),
+        source_reader_endpoint: cluster.reader_host.clone().map(|host| EndpointStatus {
+            host,
+            port: cluster.port,
+        }),
         databases,
         connections,
         ..ResolvedStatus::default()

@@ -53,7 +53,11 @@ mod tests {
     fn seen(closed: Option<bool>, on_target: bool, version: Option<&str>, owner: Option<&str>) -> Observation {
         Observation {
             application: Application {
-                connections: vec![Connection { name: "db".to_owned(), keys: Vec::new(), on_target }],
+                connections: vec![Connection {
+                    name: "db".to_owned(),
+                    keys: Vec::new(),
+                    on_target,
+                }],
                 ..Application::default()
             },
             source: Some(Source {
@@ -74,15 +78,38 @@ mod tests {
         let table = [
             ("never used", seen(None, false, None, None), "No"),
             ("ours, open", seen(Some(false), false, None, Some("me")), "No"),
-            ("another's, open", seen(Some(false), false, None, Some("other")), "Owned"),
-            ("closed, on the target", seen(Some(true), true, Some("18"), Some("other")), "AlreadyUpgraded"),
-            ("closed, target of another version", seen(Some(true), true, Some("17"), Some("other")), "Elsewhere"),
-            ("closed, version unknown", seen(Some(true), true, None, Some("other")), "Elsewhere"),
-            ("closed, connections elsewhere", seen(Some(true), false, Some("18"), Some("me")), "Elsewhere"),
+            (
+                "another's, open",
+                seen(Some(false), false, None, Some("other")),
+                "Owned",
+            ),
+            (
+                "closed, on the target",
+                seen(Some(true), true, Some("18"), Some("other")),
+                "AlreadyUpgraded",
+            ),
+            (
+                "closed, target of another version",
+                seen(Some(true), true, Some("17"), Some("other")),
+                "Elsewhere",
+            ),
+            (
+                "closed, version unknown",
+                seen(Some(true), true, None, Some("other")),
+                "Elsewhere",
+            ),
+            (
+                "closed, connections elsewhere",
+                seen(Some(true), false, Some("18"), Some("me")),
+                "Elsewhere",
+            ),
             ("source not reached", Observation::default(), "No"),
         ];
         for (case, seen, expected) in table {
-            assert!(format!("{:?}", decide(&seen, "me", "18")).starts_with(expected), "{case}");
+            assert!(
+                format!("{:?}", decide(&seen, "me", "18")).starts_with(expected),
+                "{case}"
+            );
         }
     }
 }

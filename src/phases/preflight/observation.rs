@@ -29,8 +29,8 @@ pub struct Aws {
     pub problems: Vec<Problem>,
     /// The source cluster.
     pub cluster: Option<SourceCluster>,
-    /// Whose the cluster with the target's identifier is, where there is one.
-    pub target_owner: Option<Option<String>>,
+    /// Whose the cluster with the target's identifier is, where there is one; empty: nobody's that we know.
+    pub target_owner: Option<String>,
     /// The newest version that the wish resolves to.
     pub target_version: Option<String>,
     /// Versions that the source can be upgraded to.
@@ -146,6 +146,7 @@ pub struct Database {
 }
 
 /// One user table, as far as it matters to preflight.
+#[allow(clippy::struct_excessive_bools)] // facts about a table, not states of it
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     /// `schema.table`.

@@ -3,13 +3,15 @@ use pgupgrade_postgres::connection::{Connector, Profile};
 use pgupgrade_postgres::{fence, inspect, owner, tables};
 use pgupgrade_rds::{Cluster, Health};
 
-use super::observation::{Application, Aws, Connection, Database, Fence, Observation, Problem, Source, SourceCluster, Table};
+use super::observation::{
+    Application, Aws, Connection, Database, Fence, Observation, Problem, Source, SourceCluster, Table,
+};
 use crate::api::ParameterGroupPolicy;
 use crate::controller::names;
 use crate::controller::scope::Scope;
+use crate::controller::scope::key_specs;
 use crate::error::Error;
 use crate::kubernetes::connections::{self, Endpoints, Points};
-use crate::controller::scope::key_specs;
 use crate::kubernetes::{permissions, secrets, workloads};
 
 /// Looks at everything.
@@ -29,11 +31,19 @@ pub async fn observe(scope: &Scope) -> Result<Observation, Error> {
     };
     let fence = source.as_ref().and_then(|source| source.fence.as_ref());
     let application = application(scope, aws.cluster.as_ref(), fence, problems).await?;
-    Ok(Observation { aws, application, source })
+    Ok(Observation {
+        aws,
+        application,
+        source,
+    })
 }
 
 fn problem(reason: &'static str, object: impl Into<String>, message: impl Into<String>) -> Problem {
-    Problem { reason, object: object.into(), message: message.into() }
+    Problem {
+        reason,
+        object: object.into(),
+        message: message.into(),
+    }
 }
 
 async fn source_cluster(scope: &Scope, aws: &mut Aws) -> Result<Option<Cluster>, Error> {
@@ -56,8 +66,11 @@ async fn source_cluster(scope: &Scope, aws: &mut Aws) -> Result<Option<Cluster>,
             Ok(Some(cluster))
         }
         Ok(None) => {
-            let message = format!("no DB cluster {identifier} in this account and region; correct source.identifier or aws.region");
-            aws.problems.push(problem("SourceNotFound", "spec.source.identifier", message));
+            let message = format!(
+                "no DB cluster {identifier} in this account and region; correct source.identifier or aws.region"
+            );
+            aws.problems
+                .push(problem("SourceNotFound", "spec.source.identifier", message));
             Ok(None)
         }
         Err(error) if error.is_access_denied() => {
@@ -72,23 +85,35 @@ async fn target(scope: &Scope, cluster: &Cluster, aws: &mut Aws) -> Result<(), E
     let spec = &scope.spec().target;
     let (engine, version) = (&cluster.engine, &cluster.engine_version);
     let targets = scope.rds.upgrade_targets(engine, version).await?;
-    aws.upgrade_targets = targets.iter().filter(|target| target.is_major).map(|target| target.version.clone()).collect();
-    aws.target_version = scope.rds.resolve_target_version(engine, version, &spec.engine_version).await?;
+    aws.upgrade_targets = targets
+        .iter()
+        .filter(|target| target.is_major)
+        .map(|target| target.version.clone())
+        .collect();
+    aws.target_version = scope
+        .rds
+        .resolve_target_version(engine, version, &spec.engine_version)
+        .await?;
     if let Some(target) = &aws.target_version {
         aws.target_family = Some(scope.rds.parameter_group_family(engine, target).await?);
     }
     let identifier = scope.target_identifier(aws.target_version.as_deref());
     if let Some(found) = scope.rds.cluster(&identifier).await? {
-        aws.target_owner = Some(found.tags.get(names::OWNER).cloned());
+        aws.target_owner = Some(found.tags.get(names::OWNER).cloned().unwrap_or_default());
     }
     if spec.parameter_groups.policy == ParameterGroupPolicy::Existing {
         if let Some(name) = &spec.parameter_groups.db_cluster_parameter_group_name {
             let family = scope.rds.cluster_parameter_group(name).await?.map(|group| group.family);
-            aws.named_groups.push(("spec.target.parameterGroups.dbClusterParameterGroupName", name.clone(), family));
+            aws.named_groups.push((
+                "spec.target.parameterGroups.dbClusterParameterGroupName",
+                name.clone(),
+                family,
+            ));
         }
         if let Some(name) = &spec.parameter_groups.db_parameter_group_name {
             let family = scope.rds.db_parameter_group(name).await?.map(|group| group.family);
-            aws.named_groups.push(("spec.target.parameterGroups.dbParameterGroupName", name.clone(), family));
+            aws.named_groups
+                .push(("spec.target.parameterGroups.dbParameterGroupName", name.clone(), family));
         }
     }
     Ok(())
@@ -124,12 +149,18 @@ async fn source(scope: &Scope, cluster: &SourceCluster, problems: &mut Vec<Probl
         }
     };
     server(&session, &mut source).await?;
-    for name in inspect::databases(&session).await?.into_iter().filter(inspect::Database::may_hold_tables) {
+    for name in inspect::databases(&session)
+        .await?
+        .into_iter()
+        .filter(inspect::Database::may_hold_tables)
+    {
         match database(scope, &connector, &name.name, &mut source).await {
             Ok(database) => source.databases.push(database),
             Err(Error::Postgres(error)) => {
                 let message = format!("database {} can't be looked at: {error}", name.name);
-                source.problems.push(problem("DatabaseUnreadable", name.name.clone(), message));
+                source
+                    .problems
+                    .push(problem("DatabaseUnreadable", name.name.clone(), message));
             }
             Err(error) => return Err(error),
         }
@@ -141,7 +172,11 @@ fn unreachable(error: &pgupgrade_postgres::Error) -> Problem {
     use pgupgrade_postgres::Error as Postgres;
     match error {
         Postgres::Untrusted { .. } => problem("CertificateNotTrusted", "spec.source.caBundleRef", error.to_string()),
-        Postgres::PasswordRefused { .. } => problem("PasswordRefused", "spec.source.credentials.secretRef", error.to_string()),
+        Postgres::PasswordRefused { .. } => problem(
+            "PasswordRefused",
+            "spec.source.credentials.secretRef",
+            error.to_string(),
+        ),
         _ => problem("SourceUnreachable", "spec.source.identifier", error.to_string()),
     }
 }
@@ -157,7 +192,11 @@ async fn server(session: &pgupgrade_postgres::connection::Session, source: &mut 
     source.idle_slot_timeout = facts.idle_replication_slot_timeout.unwrap_or_default();
     source.may_create_roles = role.may_create_roles();
     source.may_replicate = role.may_replicate();
-    source.prepared = inspect::prepared_transactions(session).await?.into_iter().map(|prepared| prepared.gid).collect();
+    source.prepared = inspect::prepared_transactions(session)
+        .await?
+        .into_iter()
+        .map(|prepared| prepared.gid)
+        .collect();
     Ok(())
 }
 
@@ -172,9 +211,18 @@ async fn database(scope: &Scope, connector: &Connector, name: &str, source: &mut
     {
         let target = row.target.unwrap_or_default();
         let target_version = target_version(scope, &target, name).await;
-        source.fence = Some(Fence { closed: true, target, target_version });
+        source.fence = Some(Fence {
+            closed: true,
+            target,
+            target_version,
+        });
     }
-    source.subscriptions.extend(inspect::subscriptions(&session).await?.into_iter().map(|subscription| subscription.name));
+    source.subscriptions.extend(
+        inspect::subscriptions(&session)
+            .await?
+            .into_iter()
+            .map(|subscription| subscription.name),
+    );
     Ok(Database {
         name: name.to_owned(),
         large_objects: inspect::large_objects(&session).await?,
@@ -212,7 +260,10 @@ async fn application(
     problems: Vec<Problem>,
 ) -> Result<Application, Error> {
     let (client, namespace) = (&scope.context.client, scope.namespace());
-    let mut seen = Application { problems, connections: Vec::new() };
+    let mut seen = Application {
+        problems,
+        connections: Vec::new(),
+    };
     for connection in &scope.spec().application.connections {
         let secret = match secrets::read(client, &namespace, &connection.name).await {
             Ok(secret) => secret,
@@ -221,27 +272,47 @@ async fn application(
                 continue;
             }
         };
-        seen.problems.extend(secrets::problems(&secret).into_iter().map(Problem::from));
+        seen.problems
+            .extend(secrets::problems(&secret).into_iter().map(Problem::from));
         let Some(cluster) = cluster else { continue };
         let source = endpoints(scope, &cluster.host, cluster.reader_host.as_deref(), cluster.port);
         let (data, keys) = (secrets::data(&secret), key_specs(connection));
-        let on_target = fence.and_then(|fence| fence.target.rsplit_once(':')).is_some_and(|(host, port)| {
-            let target = Endpoints { writer: host.to_owned(), reader: None, port: port.parse().unwrap_or_default(), aliases: Vec::new() };
-            connections::points_at(&data, &keys, &source, &target) == Points::Target
-        });
+        let on_target = fence
+            .and_then(|fence| fence.target.rsplit_once(':'))
+            .is_some_and(|(host, port)| {
+                let target = Endpoints {
+                    writer: host.to_owned(),
+                    reader: None,
+                    port: port.parse().unwrap_or_default(),
+                    aliases: Vec::new(),
+                };
+                connections::points_at(&data, &keys, &source, &target) == Points::Target
+            });
         let mut found = Vec::new();
         match connections::find(&data, &keys, &source) {
             Ok(keys) => found.extend(keys.into_iter().map(|found| found.key)),
             Err(problems) => {
-                seen.problems.extend(problems.iter().map(|problem| Problem::from(problem.problem(&connection.name))));
+                seen.problems.extend(
+                    problems
+                        .iter()
+                        .map(|problem| Problem::from(problem.problem(&connection.name))),
+                );
             }
         }
-        seen.connections.push(Connection { name: connection.name.clone(), keys: found, on_target });
+        seen.connections.push(Connection {
+            name: connection.name.clone(),
+            keys: found,
+            on_target,
+        });
     }
     for reference in &scope.spec().application.workloads {
         match workloads::read(client, &namespace, &reference.name).await {
             Ok(workload) => {
-                seen.problems.extend(workloads::problems(&workload, &scope.owner()).into_iter().map(Problem::from));
+                seen.problems.extend(
+                    workloads::problems(&workload, &scope.owner())
+                        .into_iter()
+                        .map(Problem::from),
+                );
             }
             Err(error) => seen.problems.push(error.problem().ok_or(error)?.into()),
         }
@@ -273,6 +344,10 @@ fn endpoints(scope: &Scope, writer: &str, reader: Option<&str>, port: u16) -> En
 
 impl From<crate::kubernetes::Problem> for Problem {
     fn from(problem: crate::kubernetes::Problem) -> Self {
-        Self { reason: problem.reason, object: problem.object, message: problem.message }
+        Self {
+            reason: problem.reason,
+            object: problem.object,
+            message: problem.message,
+        }
     }
 }

@@ -32,7 +32,10 @@ pub struct PreparedTransaction {
 /// # Errors
 /// [`Error::Sql`].
 pub async fn prepared_transactions(session: &Session) -> Result<Vec<PreparedTransaction>, Error> {
-    let rows = session.query(PREPARED, &[]).await.map_err(session.failed("listing prepared transactions"))?;
+    let rows = session
+        .query(PREPARED, &[])
+        .await
+        .map_err(session.failed("listing prepared transactions"))?;
     let prepared = |row: &tokio_postgres::Row| PreparedTransaction {
         gid: row.get("gid"),
         database: row.get("database"),
@@ -90,7 +93,10 @@ pub struct Maintenance {
 /// # Errors
 /// [`Error::Sql`].
 pub async fn maintenance(session: &Session) -> Result<Vec<Maintenance>, Error> {
-    let rows = session.query(MAINTENANCE, &[]).await.map_err(session.failed("looking for running maintenance"))?;
+    let rows = session
+        .query(MAINTENANCE, &[])
+        .await
+        .map_err(session.failed("looking for running maintenance"))?;
     let maintenance = |row: &tokio_postgres::Row| Maintenance {
         pid: row.get("pid"),
         command: row.get("command"),

@@ -35,7 +35,10 @@ impl Database {
 /// # Errors
 /// [`Error::Sql`].
 pub async fn databases(session: &Session) -> Result<Vec<Database>, Error> {
-    let rows = session.query(DATABASES, &[]).await.map_err(session.failed("listing databases"))?;
+    let rows = session
+        .query(DATABASES, &[])
+        .await
+        .map_err(session.failed("listing databases"))?;
     let database = |row: &tokio_postgres::Row| Database {
         name: row.get("datname"),
         allows_connections: row.get("datallowconn"),
@@ -52,7 +55,10 @@ async fn names(session: &Session, step: &str, query: &str) -> Result<Vec<String>
 
 async fn qualified_names(session: &Session, step: &str, query: &str) -> Result<Vec<QualifiedName>, Error> {
     let rows = session.query(query, &[]).await.map_err(session.failed(step))?;
-    Ok(rows.iter().map(|row| QualifiedName::new(row.get::<_, String>(0), row.get::<_, String>(1))).collect())
+    Ok(rows
+        .iter()
+        .map(|row| QualifiedName::new(row.get::<_, String>(0), row.get::<_, String>(1)))
+        .collect())
 }
 
 /// Indexes that an interrupted concurrent build has left.
@@ -76,7 +82,9 @@ pub async fn materialized_views(session: &Session) -> Result<Vec<QualifiedName>,
 /// # Errors
 /// [`Error::Sql`].
 pub async fn large_objects(session: &Session) -> Result<i64, Error> {
-    let row = session.query_one("SELECT count(*) FROM pg_largeobject_metadata", &[]).await;
+    let row = session
+        .query_one("SELECT count(*) FROM pg_largeobject_metadata", &[])
+        .await;
     Ok(row.map_err(session.failed("counting large objects"))?.get(0))
 }
 
@@ -104,7 +112,10 @@ pub async fn publications_for_all_tables(session: &Session) -> Result<Vec<String
 /// [`Error::Sql`].
 pub async fn foreign_slots(session: &Session) -> Result<Vec<String>, Error> {
     let slots = slot::list(session).await?.into_iter();
-    Ok(slots.filter(|slot| slot.plugin.is_some() && !slot.name.starts_with(PREFIX)).map(|slot| slot.name).collect())
+    Ok(slots
+        .filter(|slot| slot.plugin.is_some() && !slot.name.starts_with(PREFIX))
+        .map(|slot| slot.name)
+        .collect())
 }
 
 /// Subscriptions of this database, whoever made them.
@@ -120,7 +131,9 @@ pub async fn subscriptions(session: &Session) -> Result<Vec<State>, Error> {
 /// # Errors
 /// [`Error::Sql`].
 pub async fn may_create_schema(session: &Session) -> Result<bool, Error> {
-    let row = session.query_one("SELECT has_database_privilege(current_database(), 'CREATE')", &[]).await;
+    let row = session
+        .query_one("SELECT has_database_privilege(current_database(), 'CREATE')", &[])
+        .await;
     Ok(row.map_err(session.failed("looking at our own privileges"))?.get(0))
 }
 
@@ -129,7 +142,9 @@ pub async fn may_create_schema(session: &Session) -> Result<bool, Error> {
 /// # Errors
 /// [`Error::Sql`].
 pub async fn database_size(session: &Session) -> Result<i64, Error> {
-    let row = session.query_one("SELECT pg_database_size(current_database())", &[]).await;
+    let row = session
+        .query_one("SELECT pg_database_size(current_database())", &[])
+        .await;
     Ok(row.map_err(session.failed("measuring the database"))?.get(0))
 }
 
@@ -149,7 +164,10 @@ pub struct TableSize {
 /// # Errors
 /// [`Error::Sql`].
 pub async fn table_sizes(session: &Session) -> Result<Vec<TableSize>, Error> {
-    let rows = session.query(TABLE_SIZES, &[]).await.map_err(session.failed("measuring tables"))?;
+    let rows = session
+        .query(TABLE_SIZES, &[])
+        .await
+        .map_err(session.failed("measuring tables"))?;
     let size = |row: &tokio_postgres::Row| TableSize {
         name: QualifiedName::new(row.get::<_, String>("nspname"), row.get::<_, String>("relname")),
         bytes: row.get("bytes"),

@@ -68,7 +68,11 @@ impl Settings {
     fn seconds(&self, name: &str) -> Option<i64> {
         let value: i64 = self.number(name)?;
         let unit = self.0.get(name)?.1.as_deref();
-        Some(if unit == Some("min") { value.saturating_mul(60) } else { value })
+        Some(if unit == Some("min") {
+            value.saturating_mul(60)
+        } else {
+            value
+        })
     }
 }
 
@@ -77,10 +81,16 @@ impl Settings {
 /// # Errors
 /// [`Error::Sql`].
 pub async fn server(session: &Session) -> Result<Server, Error> {
-    let rows = session.query(SETTINGS, &[]).await.map_err(session.failed("reading the server's settings"))?;
+    let rows = session
+        .query(SETTINGS, &[])
+        .await
+        .map_err(session.failed("reading the server's settings"))?;
     let settings = Settings(rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect());
     let used = "SELECT (SELECT count(*) FROM pg_replication_slots), (SELECT count(*) FROM pg_stat_replication)";
-    let used = session.query_one(used, &[]).await.map_err(session.failed("counting replication slots"))?;
+    let used = session
+        .query_one(used, &[])
+        .await
+        .map_err(session.failed("counting replication slots"))?;
     Ok(Server {
         version_num: session.version_num(),
         version: settings.text("server_version"),
@@ -105,7 +115,11 @@ pub async fn server(session: &Session) -> Result<Server, Error> {
 
 /// Aurora lacks some of the `pg_control_*` functions.
 async fn system_identifier(session: &Session) -> Option<i64> {
-    session.query_one("SELECT system_identifier FROM pg_control_system()", &[]).await.ok()?.get(0)
+    session
+        .query_one("SELECT system_identifier FROM pg_control_system()", &[])
+        .await
+        .ok()?
+        .get(0)
 }
 
 /// What our role may do. Memberships count where their privileges are inherited.
@@ -157,7 +171,10 @@ impl OwnRole {
 /// # Errors
 /// [`Error::Sql`].
 pub async fn own_role(session: &Session) -> Result<OwnRole, Error> {
-    let row = session.query_one(ROLE, &[]).await.map_err(session.failed("looking at our own role"))?;
+    let row = session
+        .query_one(ROLE, &[])
+        .await
+        .map_err(session.failed("looking at our own role"))?;
     Ok(OwnRole {
         superuser: row.get("rolsuper"),
         replication: row.get("rolreplication"),

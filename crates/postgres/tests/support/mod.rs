@@ -11,11 +11,17 @@ pub const STREAM: &str = "main";
 pub const NAME: &str = "pgupgrade_6b2f0c1e_a1_main";
 
 pub fn endpoint(scratch: &Scratch) -> Endpoint {
-    Endpoint { host: scratch.host(), port: scratch.port() }
+    Endpoint {
+        host: scratch.host(),
+        port: scratch.port(),
+    }
 }
 
 pub fn credentials(username: &str, password: &str) -> Credentials {
-    Credentials { username: username.to_owned(), password: SecretString::from(password) }
+    Credentials {
+        username: username.to_owned(),
+        password: SecretString::from(password),
+    }
 }
 
 /// As superuser.
@@ -24,7 +30,12 @@ pub fn connector(scratch: &Scratch) -> Connector {
 }
 
 pub fn connector_as(scratch: &Scratch, username: &str, password: &str) -> Connector {
-    Connector::new(endpoint(scratch), credentials(username, password), scratch.ca_pem().as_bytes()).unwrap()
+    Connector::new(
+        endpoint(scratch),
+        credentials(username, password),
+        scratch.ca_pem().as_bytes(),
+    )
+    .unwrap()
 }
 
 /// A server with the database `app`, and the operator's way to it.
@@ -73,9 +84,16 @@ async fn prepare(scratch: &Scratch, major: u16) {
     admin.batch_execute("CREATE DATABASE app").await.unwrap();
     let admin = scratch.client("app").await.unwrap();
     let password = pgupgrade_postgres::quote_literal(OPERATOR_PASSWORD);
-    admin.batch_execute(&include_str!("operator.sql").replace("{password}", &password)).await.unwrap();
+    admin
+        .batch_execute(&include_str!("operator.sql").replace("{password}", &password))
+        .await
+        .unwrap();
     // Up to 15 only a superuser may create a subscription; RDS lets its own administrator.
-    let more = if major >= 16 { "GRANT pg_create_subscription TO op" } else { "ALTER ROLE op SUPERUSER" };
+    let more = if major >= 16 {
+        "GRANT pg_create_subscription TO op"
+    } else {
+        "ALTER ROLE op SUPERUSER"
+    };
     admin.batch_execute(more).await.unwrap();
     admin.batch_execute(include_str!("schema.sql")).await.unwrap();
 }

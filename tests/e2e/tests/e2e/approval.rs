@@ -30,17 +30,36 @@ async fn only_the_offered_token_starts_a_cutover_and_deletion_before_it_leaves_n
     };
     stays("AwaitingApproval").await;
     // An old one, one of another attempt, one of another resource.
-    for wrong in [format!("1-0-{}", &token[4..]), format!("2-1-{}", &token[4..]), "1-1-zzzzzz".to_owned()] {
-        upgrade.patch(json!({ "spec": { "cutover": { "approval": { "token": wrong } } } })).await.unwrap();
+    for wrong in [
+        format!("1-0-{}", &token[4..]),
+        format!("2-1-{}", &token[4..]),
+        "1-1-zzzzzz".to_owned(),
+    ] {
+        upgrade
+            .patch(json!({ "spec": { "cutover": { "approval": { "token": wrong } } } }))
+            .await
+            .unwrap();
         stays("TokenOutdated").await;
     }
     // A withdrawn one: given while a workload isn't healthy, taken back before it is.
-    world.kubectl(&["-n", "shop", "rollout", "pause", "deployment/shop-api"]).await.unwrap();
-    upgrade.patch(json!({ "spec": { "cutover": { "approval": { "token": token } } } })).await.unwrap();
+    world
+        .kubectl(&["-n", "shop", "rollout", "pause", "deployment/shop-api"])
+        .await
+        .unwrap();
+    upgrade
+        .patch(json!({ "spec": { "cutover": { "approval": { "token": token } } } }))
+        .await
+        .unwrap();
     stays("WorkloadNotHealthy").await;
-    upgrade.patch(json!({ "spec": { "cutover": { "approval": null } } })).await.unwrap();
+    upgrade
+        .patch(json!({ "spec": { "cutover": { "approval": null } } }))
+        .await
+        .unwrap();
     tokio::time::sleep(A_WHILE).await;
-    world.kubectl(&["-n", "shop", "rollout", "resume", "deployment/shop-api"]).await.unwrap();
+    world
+        .kubectl(&["-n", "shop", "rollout", "resume", "deployment/shop-api"])
+        .await
+        .unwrap();
     stays("AwaitingApproval").await;
 
     upgrade.delete(UPGRADE_LIMIT).await.unwrap();
@@ -48,11 +67,17 @@ async fn only_the_offered_token_starts_a_cutover_and_deletion_before_it_leaves_n
     let now = support::surroundings(&world).await;
     let without_versions = |text: &str| {
         // Pausing changed the Deployment's version, and nothing else did.
-        text.lines().filter(|line| !line.starts_with("Deployment")).collect::<Vec<_>>().join("\n")
+        text.lines()
+            .filter(|line| !line.starts_with("Deployment"))
+            .collect::<Vec<_>>()
+            .join("\n")
     };
     assert_eq!(without_versions(&now), without_versions(&surroundings));
     assert_eq!(support::replicas(&world).await, PODS.to_string());
-    let records = world.kubectl(&["-n", "pgupgrade-system", "get", "secrets", "-o", "name"]).await.unwrap();
+    let records = world
+        .kubectl(&["-n", "pgupgrade-system", "get", "secrets", "-o", "name"])
+        .await
+        .unwrap();
     assert!(!records.contains("pgupgrade-"), "{records}");
     operator.terminate().await.unwrap();
     world.stop().await.unwrap();

@@ -25,8 +25,14 @@ async fn one_manifest_takes_a_live_database_to_the_next_major_version() {
     world.scale_application(0).await.unwrap();
     rogue.stop().await.unwrap();
     let verdict = world.judge("shop-prod-18").await.unwrap();
-    assert!(verdict.is_clean() && verdict.acknowledged > 0 && verdict.write_gap_millis.is_some(), "{verdict:?}");
-    assert!(verdict.rogue_acknowledged > 0 && verdict.rogue_refused > 0, "{verdict:?}");
+    assert!(
+        verdict.is_clean() && verdict.acknowledged > 0 && verdict.write_gap_millis.is_some(),
+        "{verdict:?}"
+    );
+    assert!(
+        verdict.rogue_acknowledged > 0 && verdict.rogue_refused > 0,
+        "{verdict:?}"
+    );
 
     the_old_database_stays_fenced(&world).await;
     applying_again_changes_nothing(&world, &upgrade, &manifest).await;
@@ -37,17 +43,38 @@ async fn one_manifest_takes_a_live_database_to_the_next_major_version() {
 
 async fn the_old_database_stays_fenced(world: &lab_world::World) {
     let old = world.admin(SOURCE).await.unwrap();
-    let refused = old.execute("INSERT INTO shop.carts (id, content) VALUES ('late', '{}')", &[]).await.unwrap_err();
-    assert_eq!(refused.code().map(|code| code.code().to_owned()), Some("25006".to_owned()), "{refused:?}");
+    let refused = old
+        .execute("INSERT INTO shop.carts (id, content) VALUES ('late', '{}')", &[])
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused.code().map(|code| code.code().to_owned()),
+        Some("25006".to_owned()),
+        "{refused:?}"
+    );
     let state = old.query_one("SELECT state FROM pgupgrade.fence", &[]).await.unwrap();
     assert_eq!(state.get::<_, String>(0), "closed");
     let left = support::traces(world).await;
-    assert!(!left.contains("slot pgupgrade") && !left.contains("role pgupgrade") && !left.contains("subscription"), "{left}");
+    for gone in [
+        "slot pgupgrade",
+        "role pgupgrade",
+        "publication pgupgrade",
+        "subscription pgupgrade",
+    ] {
+        assert!(!left.contains(gone), "{gone} in {left}");
+    }
 }
 
-async fn applying_again_changes_nothing(world: &lab_world::World, upgrade: &lab_world::Upgrade, manifest: &serde_json::Value) {
+async fn applying_again_changes_nothing(
+    world: &lab_world::World,
+    upgrade: &lab_world::Upgrade,
+    manifest: &serde_json::Value,
+) {
     let before = upgrade.status().await.unwrap();
-    upgrade.patch(serde_json::json!({ "spec": manifest["spec"] })).await.unwrap();
+    upgrade
+        .patch(serde_json::json!({ "spec": manifest["spec"] }))
+        .await
+        .unwrap();
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let after = upgrade.status().await.unwrap();
     assert_eq!(after.phase, before.phase);
@@ -56,10 +83,17 @@ async fn applying_again_changes_nothing(world: &lab_world::World, upgrade: &lab_
 }
 
 /// As Argo CD does after somebody deleted the object by mistake.
-async fn a_new_resource_finds_it_done(world: &lab_world::World, upgrade: &lab_world::Upgrade, manifest: &serde_json::Value) {
+async fn a_new_resource_finds_it_done(
+    world: &lab_world::World,
+    upgrade: &lab_world::Upgrade,
+    manifest: &serde_json::Value,
+) {
     upgrade.delete(SOON).await.unwrap();
     let again = world.create(manifest.clone()).await.unwrap();
-    let status = again.wait_for("AlreadyUpgraded", SOON, |status| status.phase.is_final()).await.unwrap();
+    let status = again
+        .wait_for("AlreadyUpgraded", SOON, |status| status.phase.is_final())
+        .await
+        .unwrap();
     assert_eq!(status.phase, Phase::Succeeded);
     let succeeded = conditions::find(&status.conditions, conditions::SUCCEEDED).unwrap();
     assert_eq!(succeeded.reason, "AlreadyUpgraded");
@@ -69,10 +103,14 @@ async fn a_new_resource_finds_it_done(world: &lab_world::World, upgrade: &lab_wo
     // The connections elsewhere: nobody knows what is right.
     let old = world.application_uri(SOURCE).await.unwrap();
     let secret = serde_json::json!({ "stringData": { "DATABASE_URL": old } });
-    world.apply::<k8s_openapi::api::core::v1::Secret>("shop-db", secret).await.unwrap();
+    world
+        .apply::<k8s_openapi::api::core::v1::Secret>("shop-db", secret)
+        .await
+        .unwrap();
     let third = world.create(manifest.clone()).await.unwrap();
     let stalled = |status: &pgupgrade::api::PostgresUpgradeStatus| {
-        conditions::find(&status.conditions, conditions::STALLED).is_some_and(|condition| condition.reason == "SourceAlreadyMoved")
+        conditions::find(&status.conditions, conditions::STALLED)
+            .is_some_and(|condition| condition.reason == "SourceAlreadyMoved")
     };
     third.wait_for("SourceAlreadyMoved", SOON, stalled).await.unwrap();
     assert_eq!(world.clusters().await.unwrap().len(), 2);

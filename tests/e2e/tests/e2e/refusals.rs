@@ -12,7 +12,11 @@ use crate::support::{self, SOON};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_manifest_with_a_mistake_is_held_in_preflight_and_changes_nothing() {
     // Not logical, so that this is found beside each of the other problems.
-    let (_folder, world) = support::world(Options { logical: false, ..Options::default() }).await;
+    let (_folder, world) = support::world(Options {
+        logical: false,
+        ..Options::default()
+    })
+    .await;
     let operator = world.start_operator("one").await.unwrap();
     prepare(&world).await;
     let (traces, surroundings) = (support::traces(&world).await, support::surroundings(&world).await);
@@ -22,17 +26,22 @@ async fn a_manifest_with_a_mistake_is_held_in_preflight_and_changes_nothing() {
         let mut manifest = good.clone();
         manifest["metadata"]["name"] = format!("mistake-{number}").into();
         merge(&mut manifest["spec"], &change);
-        upgrades.insert(format!("{number} {reason}"), (reason, world.create(manifest).await.unwrap()));
+        upgrades.insert(
+            format!("{number} {reason}"),
+            (reason, world.create(manifest).await.unwrap()),
+        );
     }
     for (case, (reason, upgrade)) in &upgrades {
-        let found = upgrade.wait_for(case, SOON, |status| reasons(status).contains(&(*reason).to_owned())).await;
+        let found = upgrade
+            .wait_for(case, SOON, |status| reasons(status).contains(&(*reason).to_owned()))
+            .await;
         let status = found.unwrap_or_else(|error| panic!("{case}: {error}"));
         assert_held(case, &status);
     }
     // All at once: the mistake itself, wal_level and the slots.
-    let (_, all) = &upgrades["7 DeploymentNotFound"];
+    let (_, all) = &upgrades["7 WorkloadNotFound"];
     let together = reasons(&all.status().await.unwrap());
-    for reason in ["DeploymentNotFound", "WalLevelNotLogical", "NotEnoughSlots"] {
+    for reason in ["WorkloadNotFound", "WalLevelNotLogical", "NotEnoughSlots"] {
         assert!(together.contains(&reason.to_owned()), "{reason} in {together:?}");
     }
     assert_eq!(support::traces(&world).await, traces);
@@ -52,23 +61,56 @@ fn mistakes() -> Vec<(&'static str, Value)> {
             "ParameterGroupFamily",
             json!({ "target": { "parameterGroups": { "policy": "Existing", "dbClusterParameterGroupName": format!("{SOURCE}-parameters") } } }),
         ),
-        ("SecretNotFound", json!({ "application": { "connections": [{ "name": "missing" }] } })),
-        ("KeyMissing", json!({ "source": { "credentials": { "secretRef": { "passwordKey": "nothing" } } } })),
-        ("NoConnectionToSource", json!({ "application": { "connections": [{ "name": "unrelated" }] } })),
-        ("DeploymentNotFound", json!({ "application": { "workloads": [{ "name": "missing" }] } })),
+        (
+            "ObjectNotFound",
+            json!({ "application": { "connections": [{ "name": "missing" }] } }),
+        ),
+        (
+            "KeyNotFound",
+            json!({ "source": { "credentials": { "secretRef": { "passwordKey": "nothing" } } } }),
+        ),
+        (
+            "NoConnectionToSource",
+            json!({ "application": { "connections": [{ "name": "unrelated" }] } }),
+        ),
+        (
+            "WorkloadNotFound",
+            json!({ "application": { "workloads": [{ "name": "missing" }] } }),
+        ),
         ("NoReplicaIdentity", json!({ "databases": [] })),
-        ("PasswordRefused", json!({ "source": { "credentials": { "secretRef": { "name": "wrong-password" } } } })),
-        ("CertificateNotTrusted", json!({ "source": { "caBundleRef": { "name": "other-ca" } } })),
+        (
+            "PasswordRefused",
+            json!({ "source": { "credentials": { "secretRef": { "name": "wrong-password" } } } }),
+        ),
+        (
+            "CertificateNotTrusted",
+            json!({ "source": { "caBundleRef": { "name": "other-ca" } } }),
+        ),
         ("WalLevelNotLogical", json!({})),
         ("NotEnoughSlots", json!({})),
     ]
 }
 
 async fn prepare(world: &World) {
-    world.apply::<Secret>("unrelated", json!({ "stringData": { "URL": "postgresql://a:b@elsewhere:5432/shop" } })).await.unwrap();
-    world.apply::<Secret>("wrong-password", json!({ "stringData": { "username": MASTER, "password": "wrong" } })).await.unwrap();
+    world
+        .apply::<Secret>(
+            "unrelated",
+            json!({ "stringData": { "URL": "postgresql://a:b@elsewhere:5432/shop" } }),
+        )
+        .await
+        .unwrap();
+    world
+        .apply::<Secret>(
+            "wrong-password",
+            json!({ "stringData": { "username": MASTER, "password": "wrong" } }),
+        )
+        .await
+        .unwrap();
     let other = lab_postgres::Authority::create().unwrap();
-    world.apply::<ConfigMap>("other-ca", json!({ "data": { "ca.crt": other.ca_pem() } })).await.unwrap();
+    world
+        .apply::<ConfigMap>("other-ca", json!({ "data": { "ca.crt": other.ca_pem() } }))
+        .await
+        .unwrap();
     // The operator may look at all of these; a Secret that it may not read is another finding.
     let rules = json!({ "rules": [
         { "apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": ["get", "list", "watch", "patch"] },
@@ -93,7 +135,9 @@ async fn unreachable(world: &World, good: &Value) {
     let mut manifest = good.clone();
     manifest["metadata"]["name"] = "unreachable".into();
     let upgrade = world.create(manifest).await.unwrap();
-    let found = upgrade.wait_for("SourceUnreachable", SOON, |status| reasons(status).contains(&"SourceUnreachable".to_owned()));
+    let found = upgrade.wait_for("SourceUnreachable", SOON, |status| {
+        reasons(status).contains(&"SourceUnreachable".to_owned())
+    });
     let status = found.await.unwrap();
     assert_held("unreachable", &status);
     assert!(status.message.unwrap().contains(&address));
@@ -102,7 +146,10 @@ async fn unreachable(world: &World, good: &Value) {
 /// Ends the source's server as a crash does.
 fn end_postmaster(world: &World) {
     let folder = world.dir().join("rds").to_string_lossy().into_owned();
-    let found = std::process::Command::new("pkill").args(["-QUIT", "-f", &format!("postgres -D {folder}")]).status().unwrap();
+    let found = std::process::Command::new("pkill")
+        .args(["-QUIT", "-f", &format!("postgres -D {folder}")])
+        .status()
+        .unwrap();
     assert!(found.success());
 }
 
@@ -110,7 +157,11 @@ fn assert_held(case: &str, status: &PostgresUpgradeStatus) {
     assert_eq!(status.phase, Phase::Preflight, "{case}");
     assert!(status.resolved.is_none() && status.attempts.is_empty(), "{case}");
     let stalled = conditions::find(&status.conditions, conditions::STALLED).unwrap();
-    assert_eq!((stalled.status.as_str(), stalled.reason.as_str()), ("True", "PreflightBlocked"), "{case}");
+    assert_eq!(
+        (stalled.status.as_str(), stalled.reason.as_str()),
+        ("True", "PreflightBlocked"),
+        "{case}"
+    );
     for item in &status.findings.as_ref().unwrap().items {
         assert!(!item.object.is_empty() && item.message.len() > 10, "{case}: {item:?}");
         assert!(!item.message.contains("wrong"), "{case}: a secret in {item:?}");
@@ -118,7 +169,12 @@ fn assert_held(case: &str, status: &PostgresUpgradeStatus) {
 }
 
 fn reasons(status: &PostgresUpgradeStatus) -> Vec<String> {
-    status.findings.iter().flat_map(|findings| &findings.items).map(|finding| finding.reason.clone()).collect()
+    status
+        .findings
+        .iter()
+        .flat_map(|findings| &findings.items)
+        .map(|finding| finding.reason.clone())
+        .collect()
 }
 
 /// Objects are merged, everything else is replaced.

@@ -24,7 +24,12 @@ async fn an_operator_killed_in_every_phase_is_succeeded_by_one_that_goes_on() {
             assert_eq!(status.phase, Phase::Succeeded, "{:?}", status.message);
             break;
         }
-        assert!(Instant::now() < until, "{}: {:?}; killed in {killed:?}", status.phase, status.message);
+        assert!(
+            Instant::now() < until,
+            "{}: {:?}; killed in {killed:?}",
+            status.phase,
+            status.message
+        );
         // Within the cutover once the application is at zero: that is where it hurts.
         let running = status.cutover.as_ref().is_some_and(|cutover| cutover.steps.len() > 1);
         let due = status.phase != Phase::CuttingOver || running;

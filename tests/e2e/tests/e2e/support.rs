@@ -7,9 +7,9 @@ use pgupgrade::api::{Phase, PostgresUpgradeStatus};
 use serde_json::{Value, json};
 
 /// From the manifest until the offer, with everything else that the machine does at the same time.
-pub const UPGRADE_LIMIT: Duration = Duration::from_secs(240);
+pub const UPGRADE_LIMIT: Duration = Duration::from_mins(4);
 /// From the approval until the end.
-pub const CUTOVER_LIMIT: Duration = Duration::from_secs(120);
+pub const CUTOVER_LIMIT: Duration = Duration::from_mins(2);
 /// For what should happen at once.
 pub const SOON: Duration = Duration::from_secs(30);
 
@@ -32,7 +32,10 @@ pub async fn manifest(world: &World) -> Value {
 pub async fn offered(upgrade: &Upgrade) -> String {
     let status = upgrade.reaches(Phase::AwaitingCutover, UPGRADE_LIMIT).await.unwrap();
     assert_eq!(status.phase, Phase::AwaitingCutover, "{:?}", status.message);
-    let status = upgrade.wait_for("a token", SOON, |status| token(status).is_some()).await.unwrap();
+    let status = upgrade
+        .wait_for("a token", SOON, |status| token(status).is_some())
+        .await
+        .unwrap();
     token(&status).unwrap()
 }
 
@@ -44,7 +47,10 @@ pub fn token(status: &PostgresUpgradeStatus) -> Option<String> {
 /// Approves, and waits for the end.
 pub async fn finish(upgrade: &Upgrade, token: &str) -> PostgresUpgradeStatus {
     upgrade.approve(token).await.unwrap();
-    let status = upgrade.wait_for("the end", CUTOVER_LIMIT, |status| status.phase.is_final()).await.unwrap();
+    let status = upgrade
+        .wait_for("the end", CUTOVER_LIMIT, |status| status.phase.is_final())
+        .await
+        .unwrap();
     assert_eq!(status.phase, Phase::Succeeded, "{:?}", status.message);
     status
 }
@@ -70,15 +76,32 @@ pub async fn traces(world: &World) -> String {
 /// The application's objects with their versions, and the parameter groups.
 pub async fn surroundings(world: &World) -> String {
     let columns = "custom-columns=K:.kind,N:.metadata.name,V:.metadata.resourceVersion,A:.metadata.annotations";
-    let objects = world.kubectl(&["-n", "shop", "get", "secrets,configmaps,deployments", "-o", columns]).await.unwrap();
+    let objects = world
+        .kubectl(&["-n", "shop", "get", "secrets,configmaps,deployments", "-o", columns])
+        .await
+        .unwrap();
     let groups = world.aws.describe_db_cluster_parameter_groups().send().await.unwrap();
-    let groups: Vec<&str> =
-        groups.db_cluster_parameter_groups().iter().filter_map(|group| group.db_cluster_parameter_group_name()).collect();
+    let groups: Vec<&str> = groups
+        .db_cluster_parameter_groups()
+        .iter()
+        .filter_map(|group| group.db_cluster_parameter_group_name())
+        .collect();
     let clusters = world.clusters().await.unwrap();
     format!("{objects}\n{groups:?}\n{clusters:?}")
 }
 
 /// Replicas of the application as its Deployment has them.
 pub async fn replicas(world: &World) -> String {
-    world.kubectl(&["-n", "shop", "get", "deployment", "shop-api", "-o", "jsonpath={.spec.replicas}"]).await.unwrap()
+    world
+        .kubectl(&[
+            "-n",
+            "shop",
+            "get",
+            "deployment",
+            "shop-api",
+            "-o",
+            "jsonpath={.spec.replicas}",
+        ])
+        .await
+        .unwrap()
 }

@@ -18,7 +18,7 @@ use crate::process::Process;
 use crate::{Error, Programs, Result, kubeconfig, ports};
 
 /// Generous, since the machine may be busy; on a free one all takes four seconds.
-const START_LIMIT: Duration = Duration::from_secs(180);
+const START_LIMIT: Duration = Duration::from_mins(3);
 /// The node agent ends the containers within it.
 const NODE_STOP_LIMIT: Duration = Duration::from_secs(5);
 /// The others have nothing to save.
@@ -78,47 +78,47 @@ impl Cluster {
         };
         let pki = Pki::create(&dir.join("pki"))?;
         let server = format!("https://127.0.0.1:{api_server}");
-        let config = |account: Account| {
-            let path = dir.join(format!("{}.kubeconfig", account.name()));
-            kubeconfig::write(&path, &server, &pki.ca_pem, "default", pki.token(account)).map(|()| path)
-        };
-        let admin_kubeconfig = config(Account::Admin)?;
+        let admin_kubeconfig = account_kubeconfig(dir, &server, &pki, Account::Admin)?;
         let admin = client(&admin_kubeconfig).await?;
-
-        let start = |name, command: &Command| Process::start(name, command, &dir.join(format!("{name}.log")));
-        let mut processes = vec![
-            start("etcd", &components::etcd(programs, ports, &data))?,
-            start("kube-apiserver", &components::api_server(programs, ports, &pki))?,
-        ];
-        wait("the API server", &processes, || api_server_ready(&admin)).await?;
-        tracing::info!(%server, elapsed = ?began.elapsed(), "the API server is ready");
-        for (name, command) in [
-            (
-                "kube-controller-manager",
-                components::controller_manager(programs, &pki, &config(Account::ControllerManager)?),
-            ),
-            (
-                "kube-scheduler",
-                components::scheduler(programs, &config(Account::Scheduler)?),
-            ),
-            (
-                "node",
-                components::node(programs, ports, &pki, &config(Account::Node)?, &dir.join("pods")),
-            ),
-        ] {
-            processes.push(start(name, &command)?);
-        }
-        wait("the node", &processes, || node_ready(&admin)).await?;
-        tracing::info!(%server, elapsed = ?began.elapsed(), "the node is ready");
-        Ok(Self {
+        let mut cluster = Self {
             dir: dir.to_owned(),
             server,
             programs: programs.clone(),
             pki,
             admin,
             admin_kubeconfig,
-            processes,
+            processes: Vec::new(),
+        };
+        cluster.run("etcd", &components::etcd(programs, ports, &data))?;
+        cluster.run("kube-apiserver", &components::api_server(programs, ports, &cluster.pki))?;
+        wait("the API server", &cluster.processes, || {
+            api_server_ready(&cluster.admin)
         })
+        .await?;
+        tracing::info!(server = cluster.server, elapsed = ?began.elapsed(), "the API server is ready");
+        cluster.run_clients(ports)?;
+        wait("the node", &cluster.processes, || node_ready(&cluster.admin)).await?;
+        tracing::info!(server = cluster.server, elapsed = ?began.elapsed(), "the node is ready");
+        Ok(cluster)
+    }
+
+    /// Starts what works through the API server; each would give up or pause if it were not ready.
+    fn run_clients(&mut self, ports: Ports) -> Result<()> {
+        let programs = self.programs.clone();
+        let config = |account| account_kubeconfig(&self.dir, &self.server, &self.pki, account);
+        let manager = components::controller_manager(&programs, &self.pki, &config(Account::ControllerManager)?);
+        let scheduler = components::scheduler(&programs, &config(Account::Scheduler)?);
+        let pods = self.dir.join("pods");
+        let node = components::node(&programs, ports, &self.pki, &config(Account::Node)?, &pods);
+        self.run("kube-controller-manager", &manager)?;
+        self.run("kube-scheduler", &scheduler)?;
+        self.run("node", &node)
+    }
+
+    fn run(&mut self, name: &'static str, command: &Command) -> Result<()> {
+        let log = self.dir.join(format!("{name}.log"));
+        self.processes.push(Process::start(name, command, &log)?);
+        Ok(())
     }
 
     /// The kubeconfig of the administrator.
@@ -145,10 +145,10 @@ impl Cluster {
         &self.dir
     }
 
-    /// Writes a kubeconfig for an existing ServiceAccount with a token that lives for 30 days, readable by its owner only.
+    /// Writes a kubeconfig for an existing `ServiceAccount` with a token that lives for 30 days, readable by its owner only.
     ///
     /// # Errors
-    /// [`Error::Api`] when the ServiceAccount does not exist; [`Error::NoToken`]; [`Error::File`].
+    /// [`Error::Api`] when the `ServiceAccount` does not exist; [`Error::NoToken`]; [`Error::File`].
     pub async fn service_account_kubeconfig(&self, namespace: &str, name: &str) -> Result<PathBuf> {
         let request = TokenRequest {
             spec: Some(TokenRequestSpec {
@@ -201,6 +201,12 @@ impl std::fmt::Debug for Cluster {
             .field("dir", &self.dir)
             .finish_non_exhaustive()
     }
+}
+
+fn account_kubeconfig(dir: &Path, server: &str, pki: &Pki, account: Account) -> Result<PathBuf> {
+    let path = dir.join(format!("{}.kubeconfig", account.name()));
+    kubeconfig::write(&path, server, &pki.ca_pem, "default", pki.token(account))?;
+    Ok(path)
 }
 
 async fn client(path: &Path) -> Result<Client> {

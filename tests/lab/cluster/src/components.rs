@@ -66,7 +66,7 @@ pub(crate) fn api_server(programs: &Programs, ports: Ports, pki: &Pki) -> Comman
     command
 }
 
-/// The controllers, each with a ServiceAccount of its own: without that most are forbidden their work.
+/// The controllers, each with a `ServiceAccount` of its own: without that most are forbidden their work.
 pub(crate) fn controller_manager(programs: &Programs, pki: &Pki, kubeconfig: &Path) -> Command {
     let mut command = programs.command("kube-controller-manager");
     command

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use rand::RngCore as _;
+use rand::Rng as _;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SanType,
@@ -69,11 +69,7 @@ impl Pki {
         let issuer = Issuer::new(parameters, key);
 
         let mut random = rand::rng();
-        let tokens = Account::ALL.map(|account| {
-            let mut bytes = [0; 16];
-            random.fill_bytes(&mut bytes);
-            (account, bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-        });
+        let tokens = Account::ALL.map(|account| (account, format!("{:032x}", random.random::<u128>())));
         let pki = Self {
             folder: folder.to_owned(),
             ca_pem,
@@ -90,9 +86,15 @@ impl Pki {
         write_secret(&pki.path("service-account.pub"), &service_accounts.public_key_pem())?;
         let lines = pki.tokens.iter().map(|(account, token)| {
             let (user, group) = account.user();
-            format!("{token},{user},{},{group}\n", account.name())
+            format!("{token},{user},{},{group}", account.name())
         });
-        write_secret(&pki.path("tokens.csv"), &lines.collect::<String>())?;
+        write_secret(
+            &pki.path("tokens.csv"),
+            &lines.collect::<Vec<_>>().join(
+                "
+",
+            ),
+        )?;
         Ok(pki)
     }
 

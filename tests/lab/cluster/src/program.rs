@@ -107,7 +107,7 @@ fn run_go(module: &Path, cache: &Path, version: &str, output: &Path) -> Result<(
         .arg(output)
         .arg(".")
         .env("CGO_ENABLED", "0")
-        .env("GOFLAGS", "-mod=readonly")
+        .env("GOFLAGS", "-mod=readonly -modcacherw")
         .env("GOMODCACHE", cache.join("go").join("mod"))
         .env("GOCACHE", cache.join("go").join("build"))
         .output()
@@ -164,12 +164,10 @@ fn fingerprint(module: &Path) -> Result<String> {
         hash.update(content.len().to_be_bytes());
         hash.update(&content);
     }
-    Ok(hash
-        .finalize()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    let digest = hash.finalize();
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    Ok(format!("{:016x}", u64::from_be_bytes(first)))
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
@@ -184,4 +182,72 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn version_is_read_from_the_module() {
+        let version = required_version(&Path::new(MODULE).join("go.mod")).unwrap();
+        let flags = linker_flags(&version);
+        assert!(
+            flags.contains(&format!(".gitVersion={version} ")) && flags.contains(".gitMajor=1 "),
+            "{flags}"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("go.mod");
+        std::fs::write(&path, "require k8s.io/kubernetes-more v1.0.0\n").unwrap();
+        assert!(matches!(required_version(&path), Err(Error::NoVersion { .. })));
+        std::fs::write(&path, "require k8s.io/kubernetes v1.2.3 // indirect\n").unwrap();
+        assert_eq!(required_version(&path).unwrap(), "v1.2.3");
+    }
+
+    #[test]
+    fn fingerprint_covers_sources_and_sums_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, content: &str| std::fs::write(folder.path().join(name), content).unwrap();
+        std::fs::create_dir(folder.path().join("inner")).unwrap();
+        write("go.sum", "1");
+        write("inner/a.go", "1");
+        let first = fingerprint(folder.path()).unwrap();
+        for (name, counts) in [
+            ("inner/a_test.go", false),
+            ("notes.txt", false),
+            ("inner/b.go", true),
+            ("go.sum", true),
+        ] {
+            let before = fingerprint(folder.path()).unwrap();
+            write(name, "2");
+            assert_eq!(fingerprint(folder.path()).unwrap() != before, counts, "{name}");
+        }
+        std::fs::remove_file(folder.path().join("inner/b.go")).unwrap();
+        write("go.sum", "1");
+        assert_eq!(fingerprint(folder.path()).unwrap(), first);
+    }
+
+    #[test]
+    fn assets_are_taken_one_by_one() {
+        let assets = tempfile::tempdir().unwrap();
+        let etcd = assets.path().join("etcd");
+        std::fs::write(&etcd, "").unwrap();
+        let programs = Programs {
+            built: "/built".into(),
+            assets: Some(assets.path().to_owned()),
+        };
+        assert_eq!(
+            programs.command("etcd").get_program(),
+            "/built",
+            "a file that cannot be run is no program"
+        );
+        std::fs::set_permissions(&etcd, std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(programs.command("etcd").get_program(), etcd.as_os_str());
+        let built = programs.command("kube-scheduler");
+        assert_eq!(
+            (built.get_program(), built.get_args().next()),
+            (OsStr::new("/built"), Some(OsStr::new("kube-scheduler")))
+        );
+    }
 }

@@ -4,7 +4,7 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::ByteString;
@@ -88,7 +88,7 @@ async fn deployment_with_secret(case: &Case<'_>) {
     let pids: Vec<i32> = first.iter().map(|line| line[0].parse().unwrap()).collect();
     assert!(pids.iter().all(|pid| is_alive(*pid)));
 
-    logs_are_shown(case).await;
+    logs_and_exec_work(case);
 
     let began = Instant::now();
     case.scale("writer", 0).await;
@@ -117,8 +117,8 @@ async fn deployment_with_secret(case: &Case<'_>) {
     case.remove::<Deployment>("writer").await;
 }
 
-/// `kubectl logs` goes through the API server to the node agent, both sides by TLS.
-async fn logs_are_shown(case: &Case<'_>) {
+/// `kubectl logs` and `kubectl exec` go through the API server to the node agent, both sides by TLS.
+fn logs_and_exec_work(case: &Case<'_>) {
     let output = case.kubectl(&["logs", "deployment/writer", "--tail=1"]);
     assert_eq!(output.trim(), "writing to old.example");
     let output = case.kubectl(&[
@@ -130,6 +130,20 @@ async fn logs_are_shown(case: &Case<'_>) {
         "echo host is $DATABASE_HOST",
     ]);
     assert_eq!(output.trim(), "host is old.example");
+    let mut failing = case.cluster.kubectl();
+    let ended = failing
+        .args([
+            "-n",
+            case.namespace,
+            "exec",
+            "deployment/writer",
+            "--",
+            "sh",
+            "-c",
+            "exit 4",
+        ])
+        .output();
+    assert_eq!(ended.unwrap().status.code(), Some(4));
 }
 
 /// A Pod is ready when its probe succeeds and no sooner, and not any more when it fails.
@@ -238,7 +252,7 @@ async fn grace_period_is_kept(case: &Case<'_>) {
     case.remove::<Deployment>("stubborn").await;
 }
 
-/// A ServiceAccount may do what its roles say and nothing else.
+/// A `ServiceAccount` may do what its roles say and nothing else.
 async fn service_account_is_limited(case: &Case<'_>) {
     let accounts: Api<ServiceAccount> = case.api();
     let account = ServiceAccount {
@@ -281,24 +295,22 @@ async fn service_account_is_limited(case: &Case<'_>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_ends_with_a_killed_runner() {
     let folder = tempfile::tempdir().unwrap();
-    let mut runner = Command::new(env!("CARGO_BIN_EXE_lab-cluster"))
+    let command = Command::new(env!("CARGO_BIN_EXE_lab-cluster"))
         .args(["run", "--dir"])
         .arg(folder.path())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let line = support::first_line(&mut runner);
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut runner = support::Runner(command.unwrap());
+    let line = runner.first_line();
     let path = line
         .strip_prefix("export KUBECONFIG=")
-        .expect("the line with KUBECONFIG")
-        .to_owned();
+        .expect("the line with KUBECONFIG");
     let client = support::client(path.as_ref()).await;
     let pids = support::start_sleepers(&client, "default", folder.path(), "doomed", 2).await;
-    let components = support::descendants(runner.id());
+    let components = support::descendants(runner.0.id());
     assert!(components.len() >= 5, "{components:?}");
 
-    runner.kill().unwrap();
-    runner.wait().unwrap();
+    drop(runner);
     wait("all processes to end", || async {
         pids.iter().chain(&components).all(|pid| !is_alive(*pid))
     })

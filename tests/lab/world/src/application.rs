@@ -17,7 +17,7 @@ use crate::{Error, NAMESPACE, World, program};
 /// Replicas of the application.
 pub const PODS: i32 = 3;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Writes straight to the old database until it is ended.
 pub struct Rogue(Child);
@@ -30,19 +30,33 @@ impl World {
     pub async fn scale_application(&self, replicas: i32) -> Result<(), Error> {
         let deployments: Api<Deployment> = Api::namespaced(self.client.clone(), NAMESPACE);
         let patch = Patch::Merge(json!({ "spec": { "replicas": replicas } }));
-        deployments.patch_scale("shop-api", &PatchParams::default(), &patch).await?;
+        deployments
+            .patch_scale("shop-api", &PatchParams::default(), &patch)
+            .await?;
         let pods: Api<k8s_openapi::api::core::v1::Pod> = Api::namespaced(self.client.clone(), NAMESPACE);
         let until = Instant::now() + LIMIT;
         loop {
             let deployment = deployments.get("shop-api").await?;
-            let ready = deployment.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or_default();
-            let there = pods.list(&kube::api::ListParams::default().labels("app=shop-api")).await?.items.len();
+            let ready = deployment
+                .status
+                .as_ref()
+                .and_then(|status| status.ready_replicas)
+                .unwrap_or_default();
+            let there = pods
+                .list(&kube::api::ListParams::default().labels("app=shop-api"))
+                .await?
+                .items
+                .len();
             if ready == replicas && there == usize::try_from(replicas).unwrap_or_default() {
                 return Ok(());
             }
             if Instant::now() > until {
                 let seen = format!("{ready} ready, {there} Pods");
-                return Err(Error::Deadline { what: format!("{replicas} Pods of shop-api"), waited: LIMIT, seen });
+                return Err(Error::Deadline {
+                    what: format!("{replicas} Pods of shop-api"),
+                    waited: LIMIT,
+                    seen,
+                });
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -56,7 +70,11 @@ impl World {
         let log_path = self.dir().join("rogue.log");
         let log = std::fs::File::create(&log_path).map_err(Error::file(&log_path))?;
         let mut command = Command::new("setpriv");
-        command.arg("--pdeathsig=KILL").arg("--").arg(program("ledger")?).arg("rogue");
+        command
+            .arg("--pdeathsig=KILL")
+            .arg("--")
+            .arg(program("ledger")?)
+            .arg("rogue");
         command
             .env("DATABASE_URL", self.application_uri(SOURCE).await?)
             .env("DATABASE_CA", self.ca_file())

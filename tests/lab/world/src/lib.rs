@@ -126,6 +126,11 @@ impl World {
 /// A program of this workspace, built beside the running one.
 fn program(name: &str) -> Result<PathBuf, Error> {
     let running = std::env::current_exe().map_err(Error::file(Path::new("/proc/self/exe")))?;
-    let found = running.ancestors().skip(1).take(3).map(|folder| folder.join(name)).find(|path| path.is_file());
+    let found = running
+        .ancestors()
+        .skip(1)
+        .take(3)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file());
     found.ok_or_else(|| Error::NotBuilt(name.to_owned()))
 }

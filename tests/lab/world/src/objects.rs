@@ -21,22 +21,34 @@ impl World {
     pub(crate) async fn install(&self) -> Result<(), Error> {
         self.kubectl(&["apply", "--server-side", "-f", &path("crds")]).await?;
         let rendered = self.kubectl(&["kustomize", &path("deploy")]).await?;
-        let without: Vec<&str> = rendered.split("\n---\n").filter(|text| !text.contains("\nkind: Deployment\n")).collect();
+        let without: Vec<&str> = rendered
+            .split("\n---\n")
+            .filter(|text| !text.contains("\nkind: Deployment\n"))
+            .collect();
         let file = self.dir().join("deploy.yaml");
         std::fs::write(&file, without.join("\n---\n")).map_err(Error::file(&file))?;
-        self.kubectl(&["apply", "--server-side", "-f", &file.to_string_lossy()]).await?;
+        self.kubectl(&["apply", "--server-side", "-f", &file.to_string_lossy()])
+            .await?;
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let namespace = serde_json::from_value(json!({ "metadata": { "name": NAMESPACE } })).map_err(unexpected)?;
         namespaces.create(&PostParams::default(), &namespace).await?;
-        self.kubectl(&["apply", "-f", &path("deploy/examples/shop-rbac.yaml")]).await.map(drop)
+        self.kubectl(&["apply", "-f", &path("deploy/examples/shop-rbac.yaml")])
+            .await
+            .map(drop)
     }
 
     /// The Secrets, the CA bundle and the Deployment, at zero replicas.
     pub(crate) async fn create_application_objects(&self) -> Result<(), Error> {
         let uri = self.application_uri(SOURCE).await?;
-        self.apply::<Secret>("shop-db-admin", json!({ "stringData": { "username": MASTER, "password": MASTER_PASSWORD } })).await?;
-        self.apply::<Secret>("shop-db", json!({ "stringData": { "DATABASE_URL": uri } })).await?;
-        self.apply::<ConfigMap>("rds-ca", json!({ "data": { "ca.crt": self.rds.ca_pem() } })).await?;
+        self.apply::<Secret>(
+            "shop-db-admin",
+            json!({ "stringData": { "username": MASTER, "password": MASTER_PASSWORD } }),
+        )
+        .await?;
+        self.apply::<Secret>("shop-db", json!({ "stringData": { "DATABASE_URL": uri } }))
+            .await?;
+        self.apply::<ConfigMap>("rds-ca", json!({ "data": { "ca.crt": self.rds.ca_pem() } }))
+            .await?;
         self.apply::<Deployment>("shop-api", self.deployment()?).await
     }
 
@@ -91,7 +103,9 @@ impl World {
         body["kind"] = K::kind(&()).into();
         body["metadata"]["name"] = name.into();
         let objects: Api<K> = Api::namespaced(self.client.clone(), NAMESPACE);
-        objects.patch(name, &PatchParams::apply("world").force(), &Patch::Apply(body)).await?;
+        objects
+            .patch(name, &PatchParams::apply("world").force(), &Patch::Apply(body))
+            .await?;
         Ok(())
     }
 
@@ -107,7 +121,10 @@ impl World {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        Err(Error::Program { program: format!("kubectl {}", arguments.join(" ")), output: text })
+        Err(Error::Program {
+            program: format!("kubectl {}", arguments.join(" ")),
+            output: text,
+        })
     }
 }
 

@@ -20,14 +20,25 @@ impl World {
     /// # Errors
     /// Where it can't be started.
     pub async fn start_operator(&self, identity: &str) -> Result<Operator, Error> {
-        let kubeconfig = self.cluster.service_account_kubeconfig(OPERATOR_NAMESPACE, "pgupgrade").await?;
+        let kubeconfig = self
+            .cluster
+            .service_account_kubeconfig(OPERATOR_NAMESPACE, "pgupgrade")
+            .await?;
         let log_path = self.dir().join("operator.log");
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(&log_path).map_err(Error::file(&log_path))?;
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log_path)
+            .map_err(Error::file(&log_path))?;
         let port = lab_postgres::free_port().map_err(lab_rds::Error::from)?;
         let address = format!("127.0.0.1:{port}");
         // The operator must not outlive the world, however that ends.
         let mut command = Command::new("setpriv");
-        command.arg("--pdeathsig=KILL").arg("--").arg(program("pgupgrade")?).arg("run");
+        command
+            .arg("--pdeathsig=KILL")
+            .arg("--")
+            .arg(program("pgupgrade")?)
+            .arg("run");
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
@@ -75,7 +86,11 @@ impl Operator {
         let limit = Duration::from_secs(10);
         match tokio::time::timeout(limit, self.child.wait()).await {
             Ok(ended) => ended.map(drop).map_err(Error::file(Path::new("pgupgrade"))),
-            Err(_) => Err(Error::Deadline { what: "the operator to end".to_owned(), waited: limit, seen: "running".to_owned() }),
+            Err(_) => Err(Error::Deadline {
+                what: "the operator to end".to_owned(),
+                waited: limit,
+                seen: "running".to_owned(),
+            }),
         }
     }
 }

@@ -24,7 +24,9 @@ impl World {
     /// Where kubectl can't read it.
     pub async fn example(&self) -> Result<Value, Error> {
         let file = path("deploy/examples/shop.yaml");
-        let text = self.kubectl(&["create", "--dry-run=client", "-o", "json", "-f", &file]).await?;
+        let text = self
+            .kubectl(&["create", "--dry-run=client", "-o", "json", "-f", &file])
+            .await?;
         serde_json::from_str(&text).map_err(|error| Error::Unexpected(format!("{file}: {error}")))
     }
 
@@ -34,15 +36,22 @@ impl World {
     /// Where the API server refuses it.
     pub async fn create(&self, manifest: Value) -> Result<Upgrade, Error> {
         let api: Api<PostgresUpgrade> = Api::namespaced(self.client.clone(), NAMESPACE);
-        let object: PostgresUpgrade = serde_json::from_value(manifest).map_err(|error| Error::Unexpected(error.to_string()))?;
+        let object: PostgresUpgrade =
+            serde_json::from_value(manifest).map_err(|error| Error::Unexpected(error.to_string()))?;
         let created = api.create(&PostParams::default(), &object).await?;
-        Ok(Upgrade { api, name: created.metadata.name.unwrap_or_default() })
+        Ok(Upgrade {
+            api,
+            name: created.metadata.name.unwrap_or_default(),
+        })
     }
 
     /// A handle on a resource that is there.
     #[must_use]
     pub fn upgrade(&self, name: &str) -> Upgrade {
-        Upgrade { api: Api::namespaced(self.client.clone(), NAMESPACE), name: name.to_owned() }
+        Upgrade {
+            api: Api::namespaced(self.client.clone(), NAMESPACE),
+            name: name.to_owned(),
+        }
     }
 }
 
@@ -81,7 +90,11 @@ impl Upgrade {
             }
             if Instant::now() > until {
                 let seen = format!("{}: {}", status.phase.name(), status.message.unwrap_or_default());
-                return Err(Error::Deadline { what: what.to_owned(), waited: limit, seen });
+                return Err(Error::Deadline {
+                    what: what.to_owned(),
+                    waited: limit,
+                    seen,
+                });
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -100,7 +113,8 @@ impl Upgrade {
     /// # Errors
     /// Where the API server refuses.
     pub async fn approve(&self, token: &str) -> Result<(), Error> {
-        self.patch(json!({ "metadata": { "annotations": { "pgupgrade.dev/approve": token } } })).await
+        self.patch(json!({ "metadata": { "annotations": { "pgupgrade.dev/approve": token } } }))
+            .await
     }
 
     /// Changes it by a merge patch.
@@ -108,7 +122,9 @@ impl Upgrade {
     /// # Errors
     /// Where the API server refuses.
     pub async fn patch(&self, patch: Value) -> Result<(), Error> {
-        self.api.patch(&self.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        self.api
+            .patch(&self.name, &PatchParams::default(), &Patch::Merge(patch))
+            .await?;
         Ok(())
     }
 
@@ -122,7 +138,11 @@ impl Upgrade {
         while let Some(object) = self.api.get_opt(&self.name).await? {
             if Instant::now() > until {
                 let seen = object.status.and_then(|status| status.message).unwrap_or_default();
-                return Err(Error::Deadline { what: format!("{} to be gone", self.name), waited: limit, seen });
+                return Err(Error::Deadline {
+                    what: format!("{} to be gone", self.name),
+                    waited: limit,
+                    seen,
+                });
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

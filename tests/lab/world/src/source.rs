@@ -21,7 +21,7 @@ pub const MASTER_PASSWORD: &str = "M4ster-of-the-shop";
 pub(crate) const APPLICATION: &str = "shop_app";
 pub(crate) const APPLICATION_PASSWORD: &str = "w:rd/p@ss%20";
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// A client of the local RDS.
 pub(crate) fn client(url: &str) -> aws_sdk_rds::Client {
@@ -48,7 +48,11 @@ fn aws<E: std::error::Error>(error: E) -> Error {
 impl World {
     /// Makes the source with its schema and content.
     pub(crate) async fn create_source(&self) -> Result<(), Error> {
-        let version = lab_postgres::Binaries::fetch(self.options.from).await.map_err(lab_rds::Error::from)?.version().to_owned();
+        let version = lab_postgres::Binaries::fetch(self.options.from)
+            .await
+            .map_err(lab_rds::Error::from)?
+            .version()
+            .to_owned();
         let group = format!("{SOURCE}-parameters");
         let family = format!("aurora-postgresql{}", self.options.from);
         self.aws
@@ -115,7 +119,10 @@ impl World {
     /// Where there is no such cluster.
     pub async fn uri(&self, cluster: &str, user: &str, password: &str) -> Result<String, Error> {
         let (host, port) = self.endpoint(cluster).await?;
-        Ok(format!("postgresql://{user}:{}@{host}:{port}/{DATABASE}?sslmode=verify-full", escape(password)))
+        Ok(format!(
+            "postgresql://{user}:{}@{host}:{port}/{DATABASE}?sslmode=verify-full",
+            escape(password)
+        ))
     }
 
     /// The URI that the application's Secret holds at first.
@@ -148,10 +155,22 @@ impl World {
     /// # Errors
     /// Where there is no such cluster.
     pub async fn endpoint(&self, cluster: &str) -> Result<(String, u16), Error> {
-        let found = self.aws.describe_db_clusters().db_cluster_identifier(cluster).send().await.map_err(aws)?;
-        let found = found.db_clusters().first().ok_or_else(|| Error::Unexpected(format!("no cluster {cluster}")))?;
+        let found = self
+            .aws
+            .describe_db_clusters()
+            .db_cluster_identifier(cluster)
+            .send()
+            .await
+            .map_err(aws)?;
+        let found = found
+            .db_clusters()
+            .first()
+            .ok_or_else(|| Error::Unexpected(format!("no cluster {cluster}")))?;
         let host = found.endpoint().unwrap_or_default().to_owned();
-        Ok((host, found.port().and_then(|port| u16::try_from(port).ok()).unwrap_or(5432)))
+        Ok((
+            host,
+            found.port().and_then(|port| u16::try_from(port).ok()).unwrap_or(5432),
+        ))
     }
 
     /// Identifiers of all clusters.
@@ -160,14 +179,29 @@ impl World {
     /// Where the local RDS does not answer.
     pub async fn clusters(&self) -> Result<Vec<String>, Error> {
         let found = self.aws.describe_db_clusters().send().await.map_err(aws)?;
-        Ok(found.db_clusters().iter().filter_map(|cluster| cluster.db_cluster_identifier().map(str::to_owned)).collect())
+        Ok(found
+            .db_clusters()
+            .iter()
+            .filter_map(|cluster| cluster.db_cluster_identifier().map(str::to_owned))
+            .collect())
     }
 
     async fn wait_for_cluster(&self, identifier: &str) -> Result<(), Error> {
         let until = Instant::now() + LIMIT;
         loop {
-            let found = self.aws.describe_db_clusters().db_cluster_identifier(identifier).send().await.map_err(aws)?;
-            let status = found.db_clusters().first().and_then(|cluster| cluster.status()).unwrap_or_default().to_owned();
+            let found = self
+                .aws
+                .describe_db_clusters()
+                .db_cluster_identifier(identifier)
+                .send()
+                .await
+                .map_err(aws)?;
+            let status = found
+                .db_clusters()
+                .first()
+                .and_then(|cluster| cluster.status())
+                .unwrap_or_default()
+                .to_owned();
             if status == "available" {
                 return Ok(());
             }
@@ -178,8 +212,18 @@ impl World {
     async fn wait_for_instance(&self, identifier: &str) -> Result<(), Error> {
         let until = Instant::now() + LIMIT;
         loop {
-            let found = self.aws.describe_db_instances().db_instance_identifier(identifier).send().await.map_err(aws)?;
-            let status = found.db_instances().first().and_then(|instance| instance.db_instance_status()).unwrap_or_default();
+            let found = self
+                .aws
+                .describe_db_instances()
+                .db_instance_identifier(identifier)
+                .send()
+                .await
+                .map_err(aws)?;
+            let status = found
+                .db_instances()
+                .first()
+                .and_then(|instance| instance.db_instance_status())
+                .unwrap_or_default();
             if status == "available" {
                 return Ok(());
             }
@@ -190,20 +234,30 @@ impl World {
 
 async fn pause(until: Instant, what: &str, seen: String) -> Result<(), Error> {
     if Instant::now() > until {
-        return Err(Error::Deadline { what: what.to_owned(), waited: LIMIT, seen });
+        return Err(Error::Deadline {
+            what: what.to_owned(),
+            waited: LIMIT,
+            seen,
+        });
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
     Ok(())
 }
 
 fn parameter(name: &str, value: &str) -> Parameter {
-    Parameter::builder().parameter_name(name).parameter_value(value).apply_method(ApplyMethod::PendingReboot).build()
+    Parameter::builder()
+        .parameter_name(name)
+        .parameter_value(value)
+        .apply_method(ApplyMethod::PendingReboot)
+        .build()
 }
 
 /// Percent-encodes what may not stand in a URI's userinfo (RFC 3986, section 3.2.1).
 fn escape(text: &str) -> String {
     text.bytes().fold(String::new(), |all, byte| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => all + char::from(byte).to_string().as_str(),
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+            all + char::from(byte).to_string().as_str()
+        }
         _ => format!("{all}%{byte:02X}"),
     })
 }

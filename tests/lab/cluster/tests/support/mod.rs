@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use super::*;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// A namespace of the cluster and a folder that its Pods write to, one file each.
 pub struct Case<'a> {
@@ -208,12 +208,24 @@ pub fn container_status(pods: &[Pod]) -> Option<ContainerStatus> {
         .cloned()
 }
 
-pub fn first_line(child: &mut Child) -> String {
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
-    line.trim_end().to_owned()
+/// A program that is killed when this is dropped, so also when a test fails.
+pub struct Runner(pub Child);
+
+impl Runner {
+    pub fn first_line(&mut self) -> String {
+        let mut line = String::new();
+        BufReader::new(self.0.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        line.trim_end().to_owned()
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
 }
 
 /// Waits until a condition holds.

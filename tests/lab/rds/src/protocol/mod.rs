@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_and_refusals_as_recorded_from_aws() {
+    fn answers_and_refusals() {
         let mut result = Xml::default();
         result.list("TagList", "Tag", [("owner", "a<b>&c")], |xml, (key, value)| {
             xml.text("Key", key);

@@ -106,45 +106,65 @@ fn malformed(name: &str, value: &str) -> Fault {
 mod tests {
     use super::*;
 
-    /// Bodies as boto3 1.44.8 and aws-sdk-rds 1.159 send them.
+    /// Bodies recorded from boto3 1.44.8.
     #[test]
-    fn forms_of_both_clients() {
+    fn recorded_forms() {
         let request = Request::parse(
-            b"Action=ModifyDBClusterParameterGroup&Version=2014-10-31&DBClusterParameterGroupName=logical17\
-              &Parameters.Parameter.1.ParameterName=rds.logical_replication&Parameters.Parameter.1.ParameterValue=1\
-              &Parameters.Parameter.1.ApplyMethod=pending-reboot&Parameters.Parameter.2.ParameterName=work_mem\
-              &Parameters.Parameter.2.ParameterValue=4096&Parameters.Parameter.10.ParameterName=log_min_messages",
+            b"Action=RestoreDBClusterToPointInTime&Version=2014-10-31&DBClusterIdentifier=b\
+              &SourceDBClusterIdentifier=a&RestoreType=copy-on-write&UseLatestRestorableTime=true\
+              &VpcSecurityGroupIds.VpcSecurityGroupId.1=sg-1&VpcSecurityGroupIds.VpcSecurityGroupId.2=sg-2\
+              &EnableCloudwatchLogsExports.member.1=postgresql&Tags.Tag.1.Key=k&Tags.Tag.1.Value=a%26b%3Dc\
+              &ServerlessV2ScalingConfiguration.MinCapacity=0.5&ServerlessV2ScalingConfiguration.MaxCapacity=2",
         );
-        assert_eq!(request.text("Action"), Some("ModifyDBClusterParameterGroup"));
-        let names: Vec<_> = request
-            .structures("Parameters", "Parameter")
-            .iter()
-            .map(|parameter| parameter.required("ParameterName").unwrap().to_owned())
-            .collect();
-        assert_eq!(names, ["rds.logical_replication", "work_mem", "log_min_messages"]);
-
-        let request = Request::parse(
-            b"Action=DescribeDBClusters&Version=2014-10-31&Filters.Filter.1.Name=clone-group-id\
-              &Filters.Filter.1.Values.Value.1=a%2Fb+c&VpcSecurityGroupIds.VpcSecurityGroupId.1=sg-1\
-              &VpcSecurityGroupIds.VpcSecurityGroupId.2=sg-2&EnableCloudwatchLogsExports.member.1=postgresql\
-              &MaxRecords=20&SkipFinalSnapshot=true&StartTime=2026-11-25T06%3A00%3A00Z&Empty=",
-        );
-        assert_eq!(
-            request.filters().unwrap(),
-            [("clone-group-id".to_owned(), vec!["a/b c".to_owned()])]
-        );
+        assert_eq!(request.text("Action"), Some("RestoreDBClusterToPointInTime"));
+        assert_eq!(request.flag("UseLatestRestorableTime").unwrap(), Some(true));
         assert_eq!(
             request.texts("VpcSecurityGroupIds", "VpcSecurityGroupId"),
             ["sg-1", "sg-2"]
         );
-        assert_eq!(request.texts("EnableCloudwatchLogsExports", "LogType"), ["postgresql"]);
+        assert_eq!(request.texts("EnableCloudwatchLogsExports", "member"), ["postgresql"]);
+        let tags = request.structures("Tags", "Tag");
+        assert_eq!((tags[0].text("Key"), tags[0].text("Value")), (Some("k"), Some("a&b=c")));
+        assert_eq!(
+            request.text("ServerlessV2ScalingConfiguration.MinCapacity"),
+            Some("0.5")
+        );
+
+        let request = Request::parse(
+            b"Action=DescribeDBClusters&Version=2014-10-31&Filters.Filter.1.Name=clone-group-id\
+              &Filters.Filter.1.Values.Value.1=a%2Fb+c&Filters.Filter.1.Values.Value.2=d&MaxRecords=20",
+        );
+        let values = vec!["a/b c".to_owned(), "d".to_owned()];
+        assert_eq!(request.filters().unwrap(), [("clone-group-id".to_owned(), values)]);
         assert_eq!(request.number("MaxRecords").unwrap(), Some(20_usize));
-        assert_eq!(request.flag("SkipFinalSnapshot").unwrap(), Some(true));
+
+        let request = Request::parse(
+            b"Action=DescribeEvents&Version=2014-10-31&StartTime=2026-11-25T06%3A00%3A00Z\
+              &EventCategories.EventCategory.1=maintenance&SourceType=db-cluster&SourceIdentifier=b",
+        );
         assert_eq!(
             request.time("StartTime").unwrap(),
             Some("2026-11-25T06:00:00Z".parse().unwrap())
         );
-        assert_eq!((request.text("Empty"), request.flag("Absent").unwrap()), (None, None));
+        assert_eq!(request.texts("EventCategories", "EventCategory"), ["maintenance"]);
+        assert_eq!(
+            (request.text("SourceArn"), request.flag("Absent").unwrap()),
+            (None, None)
+        );
+    }
+
+    /// Members come in the order of their numbers, not of their digits; `member` stands for any member's name.
+    #[test]
+    fn numbered_members() {
+        let request = Request::parse(b"P.A.1.N=one&P.A.10.N=ten&P.A.2.N=two&Q.member.1=x&Empty=");
+        let names: Vec<_> = request
+            .structures("P", "A")
+            .iter()
+            .map(|item| item.required("N").unwrap().to_owned())
+            .collect();
+        assert_eq!(names, ["one", "two", "ten"]);
+        assert_eq!(request.texts("Q", "Named"), ["x"]);
+        assert_eq!(request.text("Empty"), None);
     }
 
     #[test]

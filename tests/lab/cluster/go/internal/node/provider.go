@@ -87,7 +87,8 @@ func (p *provider) UpdatePod(ctx context.Context, object *corev1.Pod) error {
 func (p *provider) DeletePod(_ context.Context, object *corev1.Pod) error {
 	doomed := p.find(object.Namespace, object.Name)
 	if doomed == nil || doomed.uid != object.UID {
-		return errdefs.NotFoundf("Pod %s/%s is not on this node", object.Namespace, object.Name)
+		// Usual: removing the object makes virtual-kubelet ask again. An error would become a warning event.
+		return nil
 	}
 	doomed.stop(gracePeriod(object))
 	doomed.removal.Do(func() {

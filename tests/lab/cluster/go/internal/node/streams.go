@@ -6,12 +6,14 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/virtual-kubelet/virtual-kubelet/errdefs"
 	"github.com/virtual-kubelet/virtual-kubelet/node/api"
 	statsv1alpha1 "k8s.io/kubelet/pkg/apis/stats/v1alpha1"
+	utilexec "k8s.io/utils/exec"
 )
 
 var errUnsupported = errors.New("not supported by a node whose containers are local processes")
@@ -135,7 +137,13 @@ func (p *provider) RunInContainer(
 		defer out.Close()
 		cmd.Stderr = out
 	}
-	return cmd.Run()
+	err = cmd.Run()
+	var ended *exec.ExitError
+	if errors.As(err, &ended) {
+		// The type by which the exit code reaches the client.
+		return &utilexec.ExitErrorWrapper{ExitError: ended}
+	}
+	return err
 }
 
 func (p *provider) container(namespace, podName, containerName string) (*container, error) {

@@ -37,9 +37,9 @@ struct Cli {
 /// How long the application writes before anything is done.
 const WARM_UP: Duration = Duration::from_secs(3);
 /// From the manifest until the offer.
-const UPGRADE_LIMIT: Duration = Duration::from_secs(600);
+const UPGRADE_LIMIT: Duration = Duration::from_mins(10);
 /// From the approval until the end.
-const CUTOVER_LIMIT: Duration = Duration::from_secs(180);
+const CUTOVER_LIMIT: Duration = Duration::from_mins(3);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -62,7 +62,10 @@ async fn main() -> ExitCode {
 
 async fn run(cli: &Cli) -> Result<bool, Error> {
     if cli.to <= cli.from {
-        return Err(Error::Unexpected(format!("TO={} is not newer than FROM={}", cli.to, cli.from)));
+        return Err(Error::Unexpected(format!(
+            "TO={} is not newer than FROM={}",
+            cli.to, cli.from
+        )));
     }
     let begun = Instant::now();
     let say = |text: &str| {
@@ -71,22 +74,37 @@ async fn run(cli: &Cli) -> Result<bool, Error> {
         let _ = std::io::stdout().flush();
     };
     let folder = lab_postgres::Folder::create().map_err(lab_rds::Error::from)?;
-    say(&format!("preparing: Kubernetes, RDS with an Aurora PostgreSQL {} cluster of {} MiB", cli.from, cli.megabytes));
-    let options = Options { from: cli.from, megabytes: cli.megabytes, ..Options::default() };
+    say(&format!(
+        "preparing: Kubernetes, RDS with an Aurora PostgreSQL {} cluster of {} MiB",
+        cli.from, cli.megabytes
+    ));
+    let options = Options {
+        from: cli.from,
+        megabytes: cli.megabytes,
+        ..Options::default()
+    };
     let world = World::start(folder.path(), options).await?;
     let operator = world.start_operator("demo").await?;
-    say(&format!("starting the application: {PODS} Pods, and a rogue writer beside them"));
+    say(&format!(
+        "starting the application: {PODS} Pods, and a rogue writer beside them"
+    ));
     world.scale_application(PODS).await?;
     let rogue = world.start_rogue().await?;
     tokio::time::sleep(WARM_UP).await;
     let floor = restart_floor(&world).await?;
-    say(&format!("the application scaled to zero and back, with nothing else done: {floor:.0} ms without a write"));
+    say(&format!(
+        "the application scaled to zero and back, with nothing else done: {floor:.0} ms without a write"
+    ));
     let upgrade = world.create(manifest(&world, cli).await?).await?;
     say("kubectl apply -f deploy/examples/shop.yaml");
     let finished = upgrade_and_approve(&world, &upgrade, &say).await?;
     world.scale_application(0).await?;
     rogue.stop().await?;
-    let target = finished.resolved.as_ref().and_then(|resolved| resolved.target_identifier.clone()).unwrap_or_default();
+    let target = finished
+        .resolved
+        .as_ref()
+        .and_then(|resolved| resolved.target_identifier.clone())
+        .unwrap_or_default();
     say("judging: what every table must hold, recomputed from what the application was told");
     let verdict = world.judge(&target).await?;
     let restarted = pods_use(&world, &target).await?;
@@ -117,7 +135,9 @@ async fn restart_floor(world: &World) -> Result<f64, Error> {
     world.scale_application(PODS).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let pace = Pace::read(&world.ledger)?;
-    Ok(pace.longest_pause_millis(from.saturating_sub(1_000_000), micros()).unwrap_or_default())
+    Ok(pace
+        .longest_pause_millis(from.saturating_sub(1_000_000), micros())
+        .unwrap_or_default())
 }
 
 fn micros() -> u64 {
@@ -132,13 +152,24 @@ async fn upgrade_and_approve(
 ) -> Result<PostgresUpgradeStatus, Error> {
     let watching = watch::Lines::new(world, upgrade);
     let token = |status: &PostgresUpgradeStatus| status.cutover.as_ref().and_then(|cutover| cutover.token.clone());
-    let offered = watching.until(UPGRADE_LIMIT, say, |status| token(status).is_some() || status.phase.is_final()).await?;
+    let offered = watching
+        .until(UPGRADE_LIMIT, say, |status| {
+            token(status).is_some() || status.phase.is_final()
+        })
+        .await?;
     let Some(token) = token(&offered) else {
-        return Err(Error::Unexpected(format!("no cutover is offered: {}", offered.message.unwrap_or_default())));
+        return Err(Error::Unexpected(format!(
+            "no cutover is offered: {}",
+            offered.message.unwrap_or_default()
+        )));
     };
-    say(&format!("kubectl annotate pgupgrade shop pgupgrade.dev/approve={token}"));
+    say(&format!(
+        "kubectl annotate pgupgrade shop pgupgrade.dev/approve={token}"
+    ));
     upgrade.approve(&token).await?;
-    watching.until(CUTOVER_LIMIT, say, |status| status.phase.is_final()).await
+    watching
+        .until(CUTOVER_LIMIT, say, |status| status.phase.is_final())
+        .await
 }
 
 /// Whether the Secret names the new cluster.
@@ -146,7 +177,12 @@ async fn pods_use(world: &World, target: &str) -> Result<bool, Error> {
     use k8s_openapi::api::core::v1::Secret;
     let secrets: kube::Api<Secret> = kube::Api::namespaced(world.client.clone(), NAMESPACE);
     let secret = secrets.get("shop-db").await?;
-    let value = secret.data.unwrap_or_default().remove("DATABASE_URL").map(|value| value.0).unwrap_or_default();
+    let value = secret
+        .data
+        .unwrap_or_default()
+        .remove("DATABASE_URL")
+        .map(|value| value.0)
+        .unwrap_or_default();
     let (host, port) = world.endpoint(target).await?;
     Ok(String::from_utf8_lossy(&value).contains(&format!("@{host}:{port}/")))
 }
@@ -156,7 +192,11 @@ async fn look_around(world: &World, target: &str) -> Result<(), Error> {
     println!("  export KUBECONFIG={}", world.cluster.admin_kubeconfig().display());
     println!("  kubectl -n {NAMESPACE} get pgupgrade -o wide");
     for (what, cluster) in [("old", SOURCE), ("new", target)] {
-        println!("  psql '{}&sslrootcert={}'   # the {what} database", world.application_uri(cluster).await?, world.ca_file().display());
+        println!(
+            "  psql '{}&sslrootcert={}'   # the {what} database",
+            world.application_uri(cluster).await?,
+            world.ca_file().display()
+        );
     }
     // Without the signal the world would go on for ever, which is what was asked for.
     let _ = tokio::signal::ctrl_c().await;

@@ -42,7 +42,13 @@ pub struct Report {
 
 impl Report {
     /// Puts it together.
-    pub fn new(status: &PostgresUpgradeStatus, verdict: &Verdict, floor: f64, total: Duration, rewritten: bool) -> Self {
+    pub fn new(
+        status: &PostgresUpgradeStatus,
+        verdict: &Verdict,
+        floor: f64,
+        total: Duration,
+        rewritten: bool,
+    ) -> Self {
         let cutover = status.cutover.as_ref();
         let resolved = status.resolved.as_ref();
         let seconds = |record: &pgupgrade::api::PhaseRecord| {
@@ -70,7 +76,10 @@ impl Report {
                 .filter_map(|step| Some((step.name.name().to_owned(), step.duration_millis?)))
                 .collect(),
             phases: status.phases.iter().filter_map(seconds).collect(),
-            rows_verified: status.verification.as_ref().and_then(|verification| verification.rows_verified),
+            rows_verified: status
+                .verification
+                .as_ref()
+                .and_then(|verification| verification.rows_verified),
             source_version: resolved.and_then(|resolved| resolved.source_engine_version.clone()),
             target_version: resolved.and_then(|resolved| resolved.target_engine_version.clone()),
             secret_rewritten: rewritten,
@@ -83,13 +92,23 @@ impl Report {
 
     /// Whether the demo ended as it should.
     pub fn is_good(&self) -> bool {
-        self.succeeded && self.clean && self.missing == 0 && self.doubled == 0 && self.secret_rewritten && self.write_gap_millis.is_some()
+        self.succeeded
+            && self.clean
+            && self.missing == 0
+            && self.doubled == 0
+            && self.secret_rewritten
+            && self.write_gap_millis.is_some()
     }
 
     /// For people.
     pub fn print(&self) {
         let text = |version: &Option<String>| version.clone().unwrap_or_default();
-        println!("\n{} → {} in {:.0} s\n", text(&self.source_version), text(&self.target_version), self.total_seconds);
+        println!(
+            "\n{} → {} in {:.0} s\n",
+            text(&self.source_version),
+            text(&self.target_version),
+            self.total_seconds
+        );
         println!("  phase              seconds");
         for (phase, seconds) in &self.phases {
             println!("  {phase:<18} {seconds:>7}");
@@ -99,15 +118,31 @@ impl Report {
             println!("  {step:<18} {millis:>12}");
         }
         let millis = |value: Option<f64>| value.map_or("none".to_owned(), |value| format!("{value:.0} ms"));
-        println!("\n  write gap, as the application saw it   {}", millis(self.write_gap_millis));
-        println!("  restart alone, in the same run         {}", millis(Some(self.restart_floor_millis)));
-        println!("  write gap, as the operator reports it  {}", self.operator_write_gap_millis.map_or("none".to_owned(), |gap| format!("{gap} ms")));
-        println!("  rows compared under the fence          {}", self.rows_verified.unwrap_or_default());
+        println!(
+            "\n  write gap, as the application saw it   {}",
+            millis(self.write_gap_millis)
+        );
+        println!(
+            "  restart alone, in the same run         {}",
+            millis(Some(self.restart_floor_millis))
+        );
+        println!(
+            "  write gap, as the operator reports it  {}",
+            self.operator_write_gap_millis
+                .map_or("none".to_owned(), |gap| format!("{gap} ms"))
+        );
+        println!(
+            "  rows compared under the fence          {}",
+            self.rows_verified.unwrap_or_default()
+        );
         println!(
             "  load                                   {:.0} transactions/s, {:.0} in the last second before",
             self.transactions_per_second, self.transactions_per_second_last
         );
-        println!("  rogue writer                           {} acknowledged, {} refused", self.rogue_acknowledged, self.rogue_refused);
+        println!(
+            "  rogue writer                           {} acknowledged, {} refused",
+            self.rogue_acknowledged, self.rogue_refused
+        );
         println!(
             "\n  acknowledged {}   found {}   missing {}   doubled {}   invented {}   torn {}",
             self.acknowledged, self.found, self.missing, self.doubled, self.invented, self.torn

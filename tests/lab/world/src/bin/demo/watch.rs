@@ -33,7 +33,11 @@ impl<'a> Lines<'a> {
                 if new.0 != last.0 {
                     self.columns(say).await;
                 }
-                say(&format!("  {:<16} {}", status.phase.name(), status.message.as_deref().unwrap_or_default()));
+                say(&format!(
+                    "  {:<16} {}",
+                    status.phase.name(),
+                    status.message.as_deref().unwrap_or_default()
+                ));
                 last = new;
             }
             if wanted(&status) {
@@ -41,7 +45,11 @@ impl<'a> Lines<'a> {
             }
             if Instant::now() > until {
                 let seen = status.message.unwrap_or_default();
-                return Err(Error::Deadline { what: "the upgrade".to_owned(), waited: limit, seen });
+                return Err(Error::Deadline {
+                    what: "the upgrade".to_owned(),
+                    waited: limit,
+                    seen,
+                });
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

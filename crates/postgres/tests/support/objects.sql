@@ -1,0 +1,12 @@
+SELECT lo_create(0), lo_create(0);
+CREATE FUNCTION s.watch() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION s.watch();
+CREATE EVENT TRIGGER asleep ON ddl_command_end EXECUTE FUNCTION s.watch();
+ALTER EVENT TRIGGER asleep DISABLE;
+CREATE PUBLICATION everything FOR ALL TABLES;
+CREATE PUBLICATION something FOR TABLE s.keyed;
+CREATE SUBSCRIPTION theirs CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p WITH (connect = false);
+INSERT INTO s.keyed SELECT g, 'x' FROM generate_series(1, 1000) g;
+ALTER TABLE s.keyless REPLICA IDENTITY FULL;
+INSERT INTO s.keyless VALUES ('a', 1, 'a'), ('b', 2, 'b');
+CREATE MATERIALIZED VIEW s.summary AS SELECT count(*) FROM s.keyed;

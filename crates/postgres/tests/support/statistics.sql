@@ -1,0 +1,10 @@
+INSERT INTO s.keyed SELECT g, repeat('x', 200) FROM generate_series(1, 5000) g;
+INSERT INTO s.part SELECT g, g FROM generate_series(1, 199) g;
+CREATE TABLE s.extended (a int, b int);
+INSERT INTO s.extended SELECT g, g FROM generate_series(1, 100) g;
+CREATE TABLE s.indexed (a int);
+INSERT INTO s.indexed SELECT g FROM generate_series(1, 100) g;
+CREATE MATERIALIZED VIEW s.small_view AS SELECT a FROM s.indexed;
+ALTER TABLE s.extended OWNER TO app_owner;
+ALTER TABLE s.indexed OWNER TO app_owner;
+ALTER MATERIALIZED VIEW s.small_view OWNER TO app_owner;

@@ -1,0 +1,6 @@
+SET ROLE app_owner;
+CREATE MATERIALIZED VIEW s.z_first AS SELECT count(*) AS n FROM s.keyed;
+CREATE VIEW s.between AS SELECT n FROM s.z_first;
+CREATE MATERIALIZED VIEW s.a_second AS SELECT n FROM s.between;
+CREATE MATERIALIZED VIEW s.empty AS SELECT n FROM s.between WITH NO DATA;
+RESET ROLE;
