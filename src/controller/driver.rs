@@ -81,7 +81,7 @@ async fn advance(scope: &mut Scope, deleted: bool) -> Result<Again, Error> {
             trouble(scope, &error)
         }
     };
-    announce(scope, &outcome).await;
+    announce(scope, &outcome);
     let generation = scope.object.metadata.generation;
     let again = settle(&mut scope.status, outcome, generation, now());
     scope.persist().await?;
@@ -98,11 +98,11 @@ fn trouble(scope: &Scope, error: &Error) -> Outcome {
     }
 }
 
-async fn announce(scope: &Scope, outcome: &Outcome) {
+fn announce(scope: &Scope, outcome: &Outcome) {
     match outcome {
         Outcome::Advance(next) => {
             let note = format!("{} → {}", scope.status.phase.name(), next.name());
-            scope.event(EventType::Normal, "PhaseChanged", note).await;
+            scope.event(EventType::Normal, "PhaseChanged", note);
         }
         Outcome::Hold { reason, message } if scope.status.message.as_ref() != Some(message) => {
             let reason = if scope.status.phase == Phase::Preflight {
@@ -110,15 +110,13 @@ async fn announce(scope: &Scope, outcome: &Outcome) {
             } else {
                 reason
             };
-            scope.event(EventType::Warning, reason, message.clone()).await;
+            scope.event(EventType::Warning, reason, message.clone());
         }
         Outcome::NextAttempt { reason, message } => {
-            scope
-                .event(EventType::Warning, "AttemptAbandoned", format!("{reason}: {message}"))
-                .await;
+            scope.event(EventType::Warning, "AttemptAbandoned", format!("{reason}: {message}"));
         }
-        Outcome::Conclude { reason, message, .. } => scope.event(EventType::Normal, reason, message.clone()).await,
-        Outcome::Fail { reason, message } => scope.event(EventType::Warning, reason, message.clone()).await,
+        Outcome::Conclude { reason, message, .. } => scope.event(EventType::Normal, reason, message.clone()),
+        Outcome::Fail { reason, message } => scope.event(EventType::Warning, reason, message.clone()),
         Outcome::Hold { .. } | Outcome::Wait { .. } | Outcome::Rest { .. } => {}
     }
 }

@@ -3,6 +3,9 @@ use sha2::{Digest, Sha256};
 
 /// The tag and annotation that says whose something is.
 pub const OWNER: &str = "pgupgrade.dev/owner";
+/// The tag on a source with which its owner consents to upgrades from these namespaces, separated by spaces: whoever
+/// can write a `PostgresUpgrade` must not borrow the operator's AWS role for somebody else's database.
+pub const ALLOWED_NAMESPACES: &str = "pgupgrade.dev/allowed-namespaces";
 /// The name of the only stream there is so far.
 pub const MAIN_STREAM: &str = "main";
 /// `direction` of marker rows that flow from the source to the target.

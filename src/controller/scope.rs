@@ -269,7 +269,7 @@ impl Scope {
     }
 
     /// Publishes an event. One that can't be published is only logged: nothing depends on it.
-    pub async fn event(&self, type_: EventType, reason: &str, note: impl Into<String>) {
+    pub fn event(&self, type_: EventType, reason: &str, note: impl Into<String>) {
         let mut note = note.into();
         if note.len() > MAX_NOTE {
             note.truncate(note.floor_char_boundary(MAX_NOTE));
@@ -282,14 +282,14 @@ impl Scope {
             action: self.status.phase.name().to_owned(),
             secondary: None,
         };
-        if let Err(error) = self
-            .context
-            .recorder
-            .publish(&event, &self.object.object_ref(&()))
-            .await
-        {
-            tracing::warn!(%error, reason, "event not published");
-        }
+        let (recorder, reference) = (self.context.recorder.clone(), self.object.object_ref(&()));
+        let reason = reason.to_owned();
+        // Beside the work: the application may be waiting for it.
+        tokio::spawn(async move {
+            if let Err(error) = recorder.publish(&event, &reference).await {
+                tracing::warn!(%error, reason, "event not published");
+            }
+        });
     }
 
     /// The administrator's name and password, read anew at every use since both may rotate.

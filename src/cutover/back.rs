@@ -1,7 +1,6 @@
 //! The way back: the old side takes writes again and the application returns to it, as if nothing had happened.
 use std::time::Duration;
 
-use pgupgrade_postgres::connection::Profile;
 use pgupgrade_postgres::{fence, guard, subscription};
 
 use super::Cutover;
@@ -26,19 +25,19 @@ pub enum Returned {
 /// # Errors
 /// Where something does not answer; tried again until it does, while the fence expires by itself.
 pub async fn run(cutover: &mut Cutover<'_>) -> Result<Returned, Error> {
-    let from = cutover.from(Profile::Act).await?;
+    let from = &cutover.from_session;
     // Reverse off first: from the moment that the old side takes writes only the forward direction may run.
     for stream in cutover.scope.streams() {
-        if fence_is_closed(&from).await? {
+        if fence_is_closed(from).await? {
             return Ok(Returned::Committed);
         }
-        subscription::disable_if_exists(&from, &stream.reverse_subscription, PATIENCE).await?;
+        subscription::disable_if_exists(from, &stream.reverse_subscription, PATIENCE).await?;
     }
-    match fence::lift(&from, &cutover.from_claim, PATIENCE).await {
+    match fence::lift(from, &cutover.from_claim, PATIENCE).await {
         Ok(()) => {}
         Err(guard::Error::Closed { .. }) => {
             for stream in cutover.scope.streams() {
-                subscription::enable(&from, &stream.reverse_subscription).await?;
+                subscription::enable(from, &stream.reverse_subscription).await?;
             }
             return Ok(Returned::Committed);
         }
@@ -46,9 +45,9 @@ pub async fn run(cutover: &mut Cutover<'_>) -> Result<Returned, Error> {
     }
     cutover.scope.status.writer = Some(Writer::Source);
     bring_back(cutover).await?;
-    let to = cutover.to(Profile::Act).await?;
+    let to = &cutover.to_session;
     for stream in cutover.scope.streams() {
-        subscription::enable(&to, &stream.subscription).await?;
+        subscription::enable(to, &stream.subscription).await?;
     }
     Ok(Returned::Back)
 }

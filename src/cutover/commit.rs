@@ -20,14 +20,11 @@ pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
     })?;
     match decision {
         Decision::Closed => {
-            cutover
-                .scope
-                .event(
-                    EventType::Normal,
-                    "CutoverCommitted",
-                    "the old database is closed for good",
-                )
-                .await;
+            cutover.scope.event(
+                EventType::Normal,
+                "CutoverCommitted",
+                "the old database is closed for good",
+            );
             Ok(())
         }
         Decision::Refused(why) | Decision::Unknown(why) => Err(Setback::Refused(why)),
@@ -35,13 +32,12 @@ pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
 }
 
 async fn decide(cutover: &Cutover<'_>) -> Result<Decision, Error> {
-    let session = cutover.from(Profile::Fence).await?;
-    let backend = fence::prepare_commit(&session).await?;
-    match fence::commit_point(&session, &cutover.from_claim, &cutover.identity, MARGIN).await {
+    let sessions = cutover.gap_sessions()?;
+    match fence::commit_point(&sessions.commit, &cutover.from_claim, &cutover.identity, MARGIN).await {
         Decision::Unknown(why) => {
             tracing::warn!(why, "the commit point's answer was lost; asking again");
             let session = cutover.from(Profile::Fence).await?;
-            Ok(fence::resolve(&session, &backend, &cutover.identity, PATIENCE).await?)
+            Ok(fence::resolve(&session, &sessions.commit_backend, &cutover.identity, PATIENCE).await?)
         }
         decision => Ok(decision),
     }

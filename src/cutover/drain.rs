@@ -1,5 +1,4 @@
 //! Step 5: the FENCE marker of every stream is visible on the other side, and with it all that was committed before.
-use pgupgrade_postgres::connection::Profile;
 use pgupgrade_postgres::marker;
 
 use super::fence::fence_number;
@@ -15,12 +14,11 @@ pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
 }
 
 async fn drain(cutover: &Cutover<'_>) -> Result<(), Error> {
-    let session = cutover.to(Profile::Observe).await?;
     for stream in cutover.scope.streams() {
         let number = fence_number(cutover.identity.cutover);
         let attempt = cutover.identity.attempt;
         marker::wait(
-            &session,
+            &cutover.to_session,
             &stream.name,
             attempt,
             names::FORWARD,

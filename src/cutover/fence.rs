@@ -2,7 +2,6 @@
 use std::time::Duration;
 
 use kube::runtime::events::EventType;
-use pgupgrade_postgres::connection::Profile;
 use pgupgrade_postgres::{fence, marker};
 
 use super::{Cutover, Setback};
@@ -21,8 +20,6 @@ pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
 }
 
 async fn close(cutover: &mut Cutover<'_>) -> Result<(), Error> {
-    let session = cutover.from(Profile::Fence).await?;
-    let reaper = cutover.from(Profile::Act).await?;
     let markers = cutover
         .scope
         .streams()
@@ -41,7 +38,8 @@ async fn close(cutover: &mut Cutover<'_>) -> Result<(), Error> {
         patience: cutover.remaining(),
         markers,
     };
-    let fenced = fence::close(&session, &reaper, &cutover.from_claim, &order).await?;
+    let sessions = cutover.gap_sessions()?;
+    let fenced = fence::close(&sessions.fence, &sessions.reaper, &cutover.from_claim, &order).await?;
     cutover.scope.status.writer = Some(Writer::None);
     let note = format!(
         "{} tables fenced in {} ms, {} sessions in the way ended",
@@ -49,7 +47,7 @@ async fn close(cutover: &mut Cutover<'_>) -> Result<(), Error> {
         fenced.held.as_millis(),
         fenced.ended.len()
     );
-    cutover.scope.event(EventType::Normal, "SourceFenced", note).await;
+    cutover.scope.event(EventType::Normal, "SourceFenced", note);
     if let Some(record) = &mut cutover.scope.status.cutover {
         record.commit.get_or_insert_default().fence_lsn = Some(fenced.flushed.to_string());
     }

@@ -9,6 +9,7 @@ pub mod gate;
 pub mod open;
 mod prepare;
 mod quiesce;
+mod rewrite;
 mod steps;
 mod turn;
 mod verdict;
@@ -76,6 +77,19 @@ pub struct Cutover<'a> {
     pub to_claim: owner::Claim,
     /// The instant by which the commit point must have been passed.
     pub deadline: Timestamp,
+    /// A session on the side that is left.
+    pub from_session: Session,
+    /// A session on the other side.
+    pub to_session: Session,
+    gap: Option<GapSessions>,
+}
+
+/// Sessions that are opened before the application stops, so that it does not wait for them.
+struct GapSessions {
+    fence: Session,
+    reaper: Session,
+    commit: Session,
+    commit_backend: postgres_fence::Backend,
 }
 
 impl<'a> Cutover<'a> {
@@ -100,12 +114,10 @@ impl<'a> Cutover<'a> {
             cutover: cutover.number.ok_or(Error::StatusIncomplete("cutover.number"))?,
         };
         let deadline = cutover.deadline.as_ref().map_or(Timestamp::MAX, |deadline| deadline.0);
-        let from_claim = scope
-            .claim(&direction.from.connect(&database, Profile::Act).await?)
-            .await?;
-        let to_claim = scope
-            .claim(&direction.to.connect(&database, Profile::Act).await?)
-            .await?;
+        let from_session = direction.from.connect(&database, Profile::Act).await?;
+        let from_claim = scope.claim(&from_session).await?;
+        let to_session = direction.to.connect(&database, Profile::Act).await?;
+        let to_claim = scope.claim(&to_session).await?;
         Ok(Self {
             scope,
             direction,
@@ -114,6 +126,9 @@ impl<'a> Cutover<'a> {
             from_claim,
             to_claim,
             deadline,
+            from_session,
+            to_session,
+            gap: None,
         })
     }
 
@@ -152,7 +167,24 @@ impl<'a> Cutover<'a> {
         Duration::try_from(self.deadline.duration_since(now())).unwrap_or_default()
     }
 
-    /// A session on the side that is left.
+    async fn open_gap_sessions(&mut self) -> Result<(), Error> {
+        let commit = self.from(Profile::Fence).await?;
+        self.gap = Some(GapSessions {
+            fence: self.from(Profile::Fence).await?,
+            reaper: self.from(Profile::Act).await?,
+            commit_backend: postgres_fence::prepare_commit(&commit).await?,
+            commit,
+        });
+        Ok(())
+    }
+
+    fn gap_sessions(&self) -> Result<&GapSessions, Error> {
+        self.gap
+            .as_ref()
+            .ok_or(Error::StatusIncomplete("cutover.steps: Prepare"))
+    }
+
+    /// A new session on the side that is left.
     ///
     /// # Errors
     /// Where it can't be reached.
@@ -160,7 +192,7 @@ impl<'a> Cutover<'a> {
         Ok(self.direction.from.connect(&self.database, profile).await?)
     }
 
-    /// A session on the side that the application goes to.
+    /// A new session on the side that the application goes to.
     ///
     /// # Errors
     /// Where it can't be reached.

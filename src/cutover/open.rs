@@ -1,19 +1,14 @@
 //! Step 9: the new side lets writes in, the Secret names it, and the application returns. Only forward from here.
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kube::runtime::events::EventType;
-use pgupgrade_postgres::connection::Profile;
 use pgupgrade_postgres::guard::{self, Body};
-use secrecy::ExposeSecret;
 
-use super::Cutover;
+use super::{Cutover, rewrite};
 use crate::api::Writer;
-use crate::controller::record::Record;
-use crate::controller::scope::key_specs;
 use crate::error::Error;
 use crate::kubernetes::pods::{PodRef, end_pods, pods_of};
-use crate::kubernetes::{connections, secrets, workloads};
+use crate::kubernetes::workloads;
 
 /// How long a new database without a write is waited for; an application may have nothing to write.
 const FIRST_WRITE: Duration = Duration::from_secs(20);
@@ -32,22 +27,19 @@ pub enum Opened {
 /// # Errors
 /// Where something does not answer; tried again.
 pub async fn run(cutover: &mut Cutover<'_>) -> Result<Opened, Error> {
-    let to = cutover.to(Profile::Act).await?;
-    if guard::first_write(&to).await?.is_none() {
-        guard::set_body(&to, &cutover.to_claim, Body::Opening).await?;
+    let to = &cutover.to_session;
+    if guard::first_write(to).await?.is_none() {
+        guard::set_body(to, &cutover.to_claim, Body::Opening).await?;
     }
     cutover.scope.status.writer = Some(Writer::Target);
-    rewrite(cutover).await?;
+    rewrite::apply(cutover.scope).await?;
     let old = old_pods(cutover).await?;
     let ready = bring_back(cutover, &old).await?;
-    cutover
-        .scope
-        .event(
-            EventType::Normal,
-            "CutoverCompleted",
-            "the application is back, on the new database",
-        )
-        .await;
+    cutover.scope.event(
+        EventType::Normal,
+        "CutoverCompleted",
+        "the application is back, on the new database",
+    );
     Ok(ready)
 }
 
@@ -56,11 +48,11 @@ pub async fn run(cutover: &mut Cutover<'_>) -> Result<Opened, Error> {
 /// # Errors
 /// Where the new side does not answer.
 pub async fn first_write(cutover: &Cutover<'_>) -> Result<Option<jiff::Timestamp>, Error> {
-    let to = cutover.to(Profile::Act).await?;
+    let to = &cutover.to_session;
     let until = tokio::time::Instant::now() + FIRST_WRITE;
     loop {
-        if let Some(micros) = guard::first_write(&to).await? {
-            guard::set_body(&to, &cutover.to_claim, Body::Idle).await?;
+        if let Some(micros) = guard::first_write(to).await? {
+            guard::set_body(to, &cutover.to_claim, Body::Idle).await?;
             return Ok(jiff::Timestamp::from_microsecond(micros).ok());
         }
         if tokio::time::Instant::now() > until {
@@ -68,44 +60,6 @@ pub async fn first_write(cutover: &Cutover<'_>) -> Result<Option<jiff::Timestamp
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-}
-
-async fn rewrite(cutover: &mut Cutover<'_>) -> Result<(), Error> {
-    let client = cutover.scope.context.client.clone();
-    let namespace = cutover.scope.namespace();
-    let (source, target) = (cutover.scope.source_endpoints()?, cutover.scope.target_endpoints()?);
-    for connection in cutover.scope.spec().application.connections.clone() {
-        let keys = key_specs(&connection);
-        // Somebody else may write the Secret at the same time: read it again, and plan again.
-        loop {
-            let secret = secrets::read(&client, &namespace, &connection.name).await?;
-            let plan = connections::plan(&secrets::data(&secret), &keys, &source, &target)
-                .map_err(|problems| Error::connection(&connection.name, &problems))?;
-            if plan.changes.is_empty() {
-                break;
-            }
-            let old: BTreeMap<String, String> = plan
-                .changes
-                .iter()
-                .map(|change| (change.key.clone(), change.old_value.expose_secret().to_owned()))
-                .collect();
-            Record::keep_old_values(cutover.scope, &connection.name, &old).await?;
-            match secrets::apply(&client, &namespace, &secret, &plan).await {
-                Ok(_) => {
-                    let keys: Vec<&str> = plan.changes.iter().map(|change| change.key.as_str()).collect();
-                    let note = format!("Secret {}: {}", connection.name, keys.join(", "));
-                    cutover
-                        .scope
-                        .event(EventType::Normal, "ConnectionRewritten", note)
-                        .await;
-                    break;
-                }
-                Err(error) if error.is_conflict() => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Pods that exist now have the old values, whoever made them while the Deployment was at zero.

@@ -8,7 +8,7 @@ use pgupgrade_postgres::subscription::Subscription;
 use pgupgrade_postgres::{maintenance, slot, subscription};
 use secrecy::ExposeSecret;
 
-use super::{Cutover, Setback};
+use super::{Cutover, Setback, rewrite};
 use crate::controller::record::Record;
 use crate::error::Error;
 
@@ -20,26 +20,31 @@ const PATIENCE: Patience = Patience {
 };
 
 pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
-    prepare(cutover).await.map_err(|error| Setback::Failed {
+    prepare_all(cutover).await.map_err(|error| Setback::Failed {
         step: "Prepare",
         error: Box::new(error),
     })
 }
 
+async fn prepare_all(cutover: &mut Cutover<'_>) -> Result<(), Error> {
+    rewrite::check(cutover.scope).await?;
+    prepare(cutover).await?;
+    cutover.open_gap_sessions().await
+}
+
 async fn prepare(cutover: &Cutover<'_>) -> Result<(), Error> {
-    let from = cutover.from(Profile::Act).await?;
-    let to = cutover.to(Profile::Act).await?;
-    guard::prepare(&from, &cutover.from_claim, Body::Idle, &PATIENCE).await?;
-    guard::prepare(&to, &cutover.to_claim, Body::NotOpen, &PATIENCE).await?;
+    let (from, to) = (&cutover.from_session, &cutover.to_session);
+    guard::prepare(from, &cutover.from_claim, Body::Idle, &PATIENCE).await?;
+    guard::prepare(to, &cutover.to_claim, Body::NotOpen, &PATIENCE).await?;
     maintenance::refresh_materialized_views(&cutover.to(Profile::Long).await?).await?;
     let record = Record::ensure(cutover.scope).await?;
     for stream in cutover.scope.streams() {
         let contents = Contents {
-            tables: publication::published_tables(&from, &stream.publication).await?,
+            tables: publication::published_tables(from, &stream.publication).await?,
             stream: &stream.name,
         };
-        publication::create(&to, &stream.reverse_publication, &contents).await?;
-        slot::create(&to, &stream.reverse_slot).await?;
+        publication::create(to, &stream.reverse_publication, &contents).await?;
+        slot::create(to, &stream.reverse_slot).await?;
         let subscription = Subscription {
             name: &stream.reverse_subscription,
             publication: &stream.reverse_publication,
@@ -49,7 +54,7 @@ async fn prepare(cutover: &Cutover<'_>) -> Result<(), Error> {
             role: &Record::role(cutover.scope),
             password: record.replication_password.expose_secret(),
         };
-        subscription::create(&from, &subscription).await?;
+        subscription::create(from, &subscription).await?;
     }
     Ok(())
 }

@@ -42,14 +42,11 @@ async fn quiesce(cutover: &mut Cutover<'_>) -> Result<(), Error> {
     for name in &names {
         scaled.push(workloads::scale_to_zero(&client, &namespace, name, &owner).await?);
     }
-    cutover
-        .scope
-        .event(
-            EventType::Normal,
-            "WorkloadScaled",
-            format!("{} to zero", names.join(", ")),
-        )
-        .await;
+    cutover.scope.event(
+        EventType::Normal,
+        "WorkloadScaled",
+        format!("{} to zero", names.join(", ")),
+    );
     for workload in &scaled {
         let progress = |message: &str| tracing::info!(workload = workload.name, message, "waiting for its Pods to end");
         workloads::wait_until_gone(&client, &namespace, workload, cutover.remaining(), progress).await?;

@@ -1,5 +1,5 @@
 //! Step 7: forward replication ends, sequences move, reverse replication begins. The new side is still closed.
-use pgupgrade_postgres::connection::{Profile, Session};
+use pgupgrade_postgres::connection::Session;
 use pgupgrade_postgres::{sequences, slot, subscription};
 
 use super::{Cutover, Setback};
@@ -13,17 +13,16 @@ pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
 }
 
 async fn turn(cutover: &Cutover<'_>) -> Result<(), Error> {
-    let from = cutover.from(Profile::Act).await?;
-    let to = cutover.to(Profile::Act).await?;
+    let (from, to) = (&cutover.from_session, &cutover.to_session);
     for stream in cutover.scope.streams() {
         // Flushed first: after a crash of the new side the origin must not fall back behind rows that are there.
-        subscription::flush_origin(&to, &stream.subscription).await?;
-        subscription::disable(&to, &stream.subscription, cutover.remaining()).await?;
+        subscription::flush_origin(to, &stream.subscription).await?;
+        subscription::disable(to, &stream.subscription, cutover.remaining()).await?;
     }
-    sequences::copy(&from, &to, &cutover.to_claim).await?;
+    sequences::copy(from, to, &cutover.to_claim).await?;
     for stream in cutover.scope.streams() {
-        position_reverse(&from, &to, &stream.reverse_subscription, &stream.reverse_slot).await?;
-        subscription::enable(&from, &stream.reverse_subscription).await?;
+        position_reverse(from, to, &stream.reverse_subscription, &stream.reverse_slot).await?;
+        subscription::enable(from, &stream.reverse_subscription).await?;
     }
     Ok(())
 }

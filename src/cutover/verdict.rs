@@ -28,8 +28,7 @@ pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
         .collect();
     cutover
         .scope
-        .event(EventType::Warning, "DifferenceFound", tables.join("; "))
-        .await;
+        .event(EventType::Warning, "DifferenceFound", tables.join("; "));
     Err(Setback::Different(tables.join("; ")))
 }
 

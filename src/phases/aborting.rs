@@ -44,13 +44,11 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
     if !failed && let Some(attempt) = scope.status.attempts.last_mut() {
         attempt.outcome = AttemptOutcome::Aborted;
     }
-    scope
-        .event(
-            EventType::Normal,
-            "CleanedUp",
-            "the source is as it was: no slot, publication, role, guard or schema is left",
-        )
-        .await;
+    scope.event(
+        EventType::Normal,
+        "CleanedUp",
+        "the source is as it was: no slot, publication, role, guard or schema is left",
+    );
     if failed {
         let why = scope
             .status

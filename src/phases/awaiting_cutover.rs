@@ -41,7 +41,7 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
         let note = format!("{} by {:?}", approval.token, approval.via);
         cutover.approval = Some(approval);
         cutover.state = Some(CutoverState::Running);
-        scope.event(EventType::Normal, "CutoverApproved", note).await;
+        scope.event(EventType::Normal, "CutoverApproved", note);
     }
     Ok(Outcome::Advance(Phase::CuttingOver))
 }
@@ -73,9 +73,7 @@ async fn offer(scope: &mut Scope) -> Result<String, Error> {
         ..CutoverStatus::default()
     });
     scope.persist().await?;
-    scope
-        .event(EventType::Normal, "CutoverOffered", format!("approve with {token}"))
-        .await;
+    scope.event(EventType::Normal, "CutoverOffered", format!("approve with {token}"));
     Ok(token)
 }
 

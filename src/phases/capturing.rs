@@ -148,7 +148,7 @@ async fn capture(scope: &mut Scope, source: &Connector, database: &DatabaseStatu
                 "{}: publication of {count} tables, then slot {}",
                 database.name, stream.slot
             );
-            scope.event(EventType::Normal, "CaptureStarted", note).await;
+            scope.event(EventType::Normal, "CaptureStarted", note);
         }
         for status in scope
             .status

@@ -58,7 +58,7 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
     let message = format!(
         "the application runs on {new} ({version}); the old cluster {old} ({from}) is fenced and yours to delete"
     );
-    scope.event(EventType::Normal, "Finalized", message.clone()).await;
+    scope.event(EventType::Normal, "Finalized", message.clone());
     Ok(Outcome::Conclude {
         phase: Phase::Succeeded,
         reason: "Succeeded",

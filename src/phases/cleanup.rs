@@ -87,13 +87,11 @@ async fn reclaim(scope: &mut Scope) -> Result<Option<Outcome>, Error> {
         }
         scope.attempt_mut()?.reclaimed = Some(true);
     } else {
-        scope
-            .event(
-                EventType::Normal,
-                "CloneRetained",
-                format!("clone {} is kept (reclaimPolicy)", attempt.target_identifier),
-            )
-            .await;
+        scope.event(
+            EventType::Normal,
+            "CloneRetained",
+            format!("clone {} is kept (reclaimPolicy)", attempt.target_identifier),
+        );
         scope.attempt_mut()?.reclaimed = Some(false);
     }
     Ok(None)

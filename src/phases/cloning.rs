@@ -31,48 +31,23 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
         create_clone(scope, &source, &identifier, &tags).await?;
         return Ok(waiting(scope, &format!("cloning {source_identifier} as {identifier}")));
     };
-    if clone.tags.get(names::OWNER) != Some(&scope.owner()) {
-        let message = format!(
-            "DB cluster {identifier} exists and is not ours (tag {}); free the name or create a PostgresUpgrade with another target.identifier",
-            names::OWNER
-        );
-        return Ok(Outcome::hold("TargetIdentifierTaken", message));
-    }
-    if let Health::Broken(why) = clone.health() {
-        return Ok(Outcome::NextAttempt {
-            reason: "CloneFailed",
-            message: format!("clone {identifier}: {why}"),
-        });
-    }
-    if clone.health() == Health::Working {
-        return Ok(waiting(scope, &format!("clone {identifier} is {}", clone.status)));
-    }
     let writer_identifier = names::writer(&identifier);
-    let Some(writer) = scope.rds.instance(&writer_identifier).await? else {
-        create_writer(scope, &source, &clone, &writer_identifier, &tags).await?;
-        return Ok(waiting(scope, &format!("creating instance {writer_identifier}")));
-    };
-    if let Health::Broken(why) = writer.health() {
-        return Ok(Outcome::NextAttempt {
-            reason: "CloneFailed",
-            message: format!("instance {writer_identifier}: {why}"),
-        });
-    }
-    if writer.health() == Health::Working {
-        return Ok(waiting(
-            scope,
-            &format!("instance {writer_identifier} is {}", writer.status),
-        ));
-    }
-    if clone.engine_version != source.engine_version {
-        let message = format!(
-            "clone {identifier} has engine version {}, the source {}: its position can't be proven",
-            clone.engine_version, source.engine_version
-        );
-        return Ok(Outcome::NextAttempt {
-            reason: "CloneVersionDiffers",
-            message,
-        });
+    let writer = scope.rds.instance(&writer_identifier).await?;
+    match decide(&source, &clone, writer.as_ref(), &scope.owner()) {
+        Step::Cloned => {}
+        Step::CreateWriter => {
+            create_writer(scope, &source, &clone, &writer_identifier, &tags).await?;
+            return Ok(waiting(scope, &format!("creating instance {writer_identifier}")));
+        }
+        Step::Wait(what) => return Ok(waiting(scope, &what)),
+        Step::Taken => {
+            let message = format!(
+                "DB cluster {identifier} exists and is not ours (tag {}); free the name or create a PostgresUpgrade with another target.identifier",
+                names::OWNER
+            );
+            return Ok(Outcome::hold("TargetIdentifierTaken", message));
+        }
+        Step::Useless { reason, message } => return Ok(Outcome::NextAttempt { reason, message }),
     }
     let endpoint = EndpointStatus {
         host: clone.endpoint.host.clone(),
@@ -86,10 +61,58 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
     attempt.target_endpoint = Some(endpoint);
     attempt.target_reader_endpoint = reader;
     attempt.target_arn = Some(clone.arn.clone());
-    scope
-        .event(EventType::Normal, "CloneCreated", format!("{identifier} is available"))
-        .await;
+    scope.event(EventType::Normal, "CloneCreated", format!("{identifier} is available"));
     Ok(Outcome::Advance(Phase::Pinning))
+}
+
+/// What the clone needs next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    /// A cluster of this name is somebody else's.
+    Taken,
+    /// Something is under way.
+    Wait(String),
+    /// The volume is there; its instance is next.
+    CreateWriter,
+    /// Both are available.
+    Cloned,
+    /// Another clone has to be made.
+    Useless {
+        /// Machine-readable.
+        reason: &'static str,
+        /// Why.
+        message: String,
+    },
+}
+
+/// Pure.
+fn decide(source: &Cluster, clone: &Cluster, writer: Option<&Instance>, owner: &str) -> Step {
+    let identifier = &clone.identifier;
+    if clone.tags.get(names::OWNER).map(String::as_str) != Some(owner) {
+        return Step::Taken;
+    }
+    let useless = |reason, message| Step::Useless { reason, message };
+    match clone.health() {
+        Health::Broken(why) => return useless("CloneFailed", format!("clone {identifier}: {why}")),
+        Health::Working => return Step::Wait(format!("clone {identifier} is {}", clone.status)),
+        Health::Available => {}
+    }
+    // RDS upgrades a clone by itself where the source's major version is past its standard support.
+    if clone.engine_version != source.engine_version {
+        let message = format!(
+            "clone {identifier} has engine version {}, the source {}: its position can't be proven",
+            clone.engine_version, source.engine_version
+        );
+        return useless("CloneVersionDiffers", message);
+    }
+    let Some(writer) = writer else {
+        return Step::CreateWriter;
+    };
+    match writer.health() {
+        Health::Broken(why) => useless("CloneFailed", format!("instance {}: {why}", writer.identifier)),
+        Health::Working => Step::Wait(format!("instance {} is {}", writer.identifier, writer.status)),
+        Health::Available => Step::Cloned,
+    }
 }
 
 fn waiting(scope: &Scope, what: &str) -> Outcome {
@@ -181,4 +204,66 @@ pub fn tags(scope: &Scope) -> BTreeMap<String, String> {
         scope.status.attempt.unwrap_or_default().to_string(),
     );
     tags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_own_clone_of_the_same_version_is_used() {
+        let cluster = |status: &str, version: &str, owner: &str| Cluster {
+            identifier: "c".to_owned(),
+            status: status.to_owned(),
+            engine_version: version.to_owned(),
+            tags: BTreeMap::from([(names::OWNER.to_owned(), owner.to_owned())]),
+            ..Cluster::default()
+        };
+        let writer = |status: &str| {
+            Some(Instance {
+                identifier: "c-1".to_owned(),
+                status: status.to_owned(),
+                ..Instance::default()
+            })
+        };
+        let source = cluster("available", "17.6", "");
+        let table = [
+            (cluster("available", "17.6", "other"), writer("available"), "Taken"),
+            (
+                Cluster {
+                    tags: BTreeMap::new(),
+                    ..cluster("available", "17.6", "")
+                },
+                None,
+                "Taken",
+            ),
+            (cluster("creating", "17.6", "me"), None, "Wait(\"clone c is creating"),
+            (
+                cluster("cloning-failed", "17.6", "me"),
+                None,
+                "Useless { reason: \"CloneFailed",
+            ),
+            (
+                cluster("available", "18.6", "me"),
+                None,
+                "Useless { reason: \"CloneVersionDiffers",
+            ),
+            (cluster("available", "17.6", "me"), None, "CreateWriter"),
+            (
+                cluster("available", "17.6", "me"),
+                writer("creating"),
+                "Wait(\"instance c-1 is creating",
+            ),
+            (
+                cluster("available", "17.6", "me"),
+                writer("incompatible-network"),
+                "Useless { reason: \"CloneFailed",
+            ),
+            (cluster("available", "17.6", "me"), writer("available"), "Cloned"),
+        ];
+        for (clone, writer, expected) in table {
+            let step = format!("{:?}", decide(&source, &clone, writer.as_ref(), "me"));
+            assert!(step.starts_with(expected), "{clone:?} {writer:?}: {step}");
+        }
+    }
 }

@@ -75,13 +75,11 @@ async fn begin(scope: &mut Scope) -> Result<Outcome, Error> {
         cutover.reason = None;
     }
     scope.persist().await?;
-    scope
-        .event(
-            EventType::Normal,
-            "CutoverStarted",
-            "the application is scaled to zero next",
-        )
-        .await;
+    scope.event(
+        EventType::Normal,
+        "CutoverStarted",
+        "the application is scaled to zero next",
+    );
     let mut cutover = Cutover::claim(scope).await?;
     match cutover.run().await {
         Ok(()) => go_forward(scope).await,
@@ -110,7 +108,7 @@ async fn go_back(scope: &mut Scope, setback: &Setback) -> Result<Outcome, Error>
                 cutover.state = Some(CutoverState::WentBack);
             }
             let note = format!("{reason}; the application is back on the old database, a new approval is needed");
-            scope.event(EventType::Warning, "CutoverWentBack", note).await;
+            scope.event(EventType::Warning, "CutoverWentBack", note);
             Ok(Outcome::Advance(Phase::AwaitingCutover))
         }
     }
@@ -136,9 +134,7 @@ async fn go_forward(scope: &mut Scope) -> Result<Outcome, Error> {
         Opened::NotReady(why) => (false, "NotReady", why.clone()),
     };
     if !connected {
-        scope
-            .event(EventType::Warning, "WorkloadNotReady", message.clone())
-            .await;
+        scope.event(EventType::Warning, "WorkloadNotReady", message.clone());
     }
     scope.condition("ApplicationConnected", connected, reason, &message);
     let ends =

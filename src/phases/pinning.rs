@@ -39,9 +39,7 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
                     scope.context.tasks.stop(&scope.task(Kind::Markers)).await;
                     let message = format!("{}: {refusal}", stream.slot);
                     scope.condition("CutPointProven", false, "CutPointRefused", &message);
-                    scope
-                        .event(EventType::Warning, "CutPointRefused", message.clone())
-                        .await;
+                    scope.event(EventType::Warning, "CutPointRefused", message.clone());
                     return Ok(Outcome::NextAttempt {
                         reason: "CutPointRefused",
                         message,
@@ -53,7 +51,7 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
     scope.context.tasks.stop(&scope.task(Kind::Markers)).await;
     let message = summary(scope);
     scope.condition("CutPointProven", true, "WitnessesAgree", &message);
-    scope.event(EventType::Normal, "CutPointProven", message).await;
+    scope.event(EventType::Normal, "CutPointProven", message);
     Ok(Outcome::Advance(Phase::Upgrading))
 }
 

@@ -92,13 +92,11 @@ async fn logical_replication(scope: &mut Scope, cluster: &Cluster) -> Result<Opt
     let Some(writer) = cluster.writer() else {
         return wait("the source has no writer".to_owned());
     };
-    scope
-        .event(
-            EventType::Warning,
-            "SourceRebooted",
-            format!("{writer} is rebooted for wal_level=logical, as the spec allows"),
-        )
-        .await;
+    scope.event(
+        EventType::Warning,
+        "SourceRebooted",
+        format!("{writer} is rebooted for wal_level=logical, as the spec allows"),
+    );
     scope.rds.reboot_instance(&writer).await?;
     wait(format!("{writer} is rebooted for wal_level=logical"))
 }

@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use kube::runtime::events::EventType;
 use pgupgrade_postgres::clone;
 use pgupgrade_postgres::connection::Profile;
 use pgupgrade_rds::{Cluster, Health};
@@ -15,53 +16,94 @@ use crate::error::Error;
 
 /// Amazon's own figure for a major upgrade is 15 to 20 minutes; large catalogs take longer.
 const LIMIT: Duration = Duration::from_hours(2);
+/// After this time an upgrade that RDS knows nothing of was never asked for: the call was lost.
+const ARRIVED: Duration = Duration::from_secs(90);
 
 pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
     let identifier = scope.attempt()?.target_identifier.clone();
     let wanted = scope.resolved()?.target_engine_version.clone().unwrap_or_default();
     let Some(cluster) = scope.rds.cluster(&identifier).await? else {
+        let message = format!("DB cluster {identifier} does not exist any more");
         return Ok(Outcome::NextAttempt {
             reason: "CloneLost",
-            message: format!("DB cluster {identifier} does not exist any more"),
+            message,
         });
     };
-    if let Health::Broken(why) = cluster.health() {
-        return Ok(Outcome::NextAttempt {
-            reason: "UpgradeFailed",
-            message: format!("{identifier}: {why}"),
-        });
-    }
     let members = scope.rds.members(&cluster).await?;
-    if cluster.settled(&members, &wanted) {
-        return logical(scope, &cluster, &wanted).await;
-    }
-    match (scope.attempt()?.upgrade_started_at.clone(), cluster.health()) {
-        (None, Health::Available) => start(scope, &cluster, &wanted).await,
-        (None, _) => Ok(waiting(
-            scope,
-            &format!(
-                "{identifier} is {}, its upgrade to {wanted} begins when it is available",
-                cluster.status
-            ),
-        )),
-        (Some(_), _) if cluster.engine_version == wanted => Ok(waiting(
-            scope,
-            &format!(
-                "{identifier} runs {wanted} and is {}; its instance is not ready yet",
-                cluster.status
-            ),
-        )),
-        (Some(since), Health::Available) if cluster.pending_engine_version.is_none() => {
-            refused_or_waiting(scope, &cluster, &wanted, since.0).await
+    let asked = scope.attempt()?.upgrade_started_at.as_ref().map(|since| since.0);
+    let ago = asked.map(|since| Duration::try_from(now().duration_since(since)).unwrap_or_default());
+    match decide(&cluster, cluster.settled(&members, &wanted), &wanted, ago) {
+        Step::Ask => ask(scope, &cluster, &wanted).await,
+        Step::Wait(what) => Ok(waiting(scope, &what)),
+        Step::Upgraded => logical(scope, &cluster, &wanted).await,
+        Step::Broken(why) => {
+            let message = format!("{identifier}: {why}");
+            Ok(Outcome::NextAttempt {
+                reason: "UpgradeFailed",
+                message,
+            })
         }
-        (Some(_), Health::Available) => Ok(waiting(
-            scope,
-            &format!("{identifier}: the upgrade to {wanted} is accepted and has not begun yet"),
+        Step::LookForRefusal { ask_again } => {
+            if let Some(why) = scope
+                .rds
+                .upgrade_failure(&cluster, &members, asked.unwrap_or_else(now))
+                .await?
+            {
+                let message = format!("RDS refused to upgrade {identifier} to {wanted}: {why}");
+                return Ok(Outcome::NextAttempt {
+                    reason: "UpgradeRefused",
+                    message,
+                });
+            }
+            if ask_again {
+                return ask(scope, &cluster, &wanted).await;
+            }
+            Ok(waiting(
+                scope,
+                &format!("{identifier} has not begun its upgrade to {wanted} yet"),
+            ))
+        }
+    }
+}
+
+/// What the upgrade needs next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    /// Ask RDS for the upgrade.
+    Ask,
+    /// Something is under way.
+    Wait(String),
+    /// The new version runs, on the instance too.
+    Upgraded,
+    /// The cluster is beyond help.
+    Broken(String),
+    /// Available at the old version with nothing pending: refused, not begun yet, or the call never arrived.
+    LookForRefusal {
+        /// Whether it was asked for so long ago that the call can't have arrived.
+        ask_again: bool,
+    },
+}
+
+/// Pure. `asked`: how long ago the upgrade was asked for.
+fn decide(cluster: &Cluster, settled: bool, wanted: &str, asked: Option<Duration>) -> Step {
+    let (identifier, status) = (&cluster.identifier, &cluster.status);
+    match (cluster.health(), asked) {
+        (Health::Broken(why), _) => Step::Broken(why),
+        _ if settled => Step::Upgraded,
+        (Health::Available, None) => Step::Ask,
+        (Health::Working, None) => Step::Wait(format!(
+            "{identifier} is {status}; its upgrade to {wanted} begins when it is available"
         )),
-        (Some(_), _) => Ok(waiting(
-            scope,
-            &format!("{identifier} is {}, on the way to {wanted}", cluster.status),
+        (_, Some(_)) if cluster.engine_version == wanted => Step::Wait(format!(
+            "{identifier} runs {wanted} and is {status}; its instance is not ready yet"
         )),
+        (Health::Available, Some(ago)) if cluster.pending_engine_version.is_none() => Step::LookForRefusal {
+            ask_again: ago > ARRIVED,
+        },
+        (Health::Available, Some(_)) => Step::Wait(format!(
+            "{identifier}: the upgrade to {wanted} is accepted and has not begun yet"
+        )),
+        (Health::Working, Some(_)) => Step::Wait(format!("{identifier} is {status}, on the way to {wanted}")),
     }
 }
 
@@ -75,7 +117,7 @@ fn waiting(scope: &Scope, what: &str) -> Outcome {
 }
 
 /// Drops from the clone what the upgrade would be refused for, then asks for it.
-async fn start(scope: &mut Scope, cluster: &Cluster, wanted: &str) -> Result<Outcome, Error> {
+async fn ask(scope: &mut Scope, cluster: &Cluster, wanted: &str) -> Result<Outcome, Error> {
     let target = scope.target().await?;
     for database in scope.resolved()?.databases.clone() {
         let session = target.connect(&database, Profile::Act).await?;
@@ -114,7 +156,8 @@ async fn parameter_groups(scope: &Scope, clone: &Cluster, wanted: &str) -> Resul
             let name = names::target_parameter_group(&uid, names::major(wanted));
             let set = rds.user_cluster_parameters(&source.parameter_group).await?;
             let defaults = rds.engine_default_cluster_parameters(&family).await?;
-            let (mut kept, _) = pgupgrade_rds::carried_over(&set, &defaults);
+            let (mut kept, dropped) = pgupgrade_rds::carried_over(&set, &defaults);
+            tell_dropped(scope, &dropped);
             kept.insert("rds.logical_replication".to_owned(), "1".to_owned());
             rds.ensure_cluster_parameter_group(&name, &family, "carried over by pgupgrade", &tags, &kept)
                 .await?;
@@ -127,13 +170,23 @@ async fn parameter_groups(scope: &Scope, clone: &Cluster, wanted: &str) -> Resul
             let name = names::target_instance_parameter_group(&uid, names::major(wanted));
             let set = source_instance_parameters(scope, &source).await?;
             let defaults = rds.engine_default_parameters(&family).await?;
-            let (kept, _) = pgupgrade_rds::carried_over(&set, &defaults);
+            let (kept, dropped) = pgupgrade_rds::carried_over(&set, &defaults);
+            tell_dropped(scope, &dropped);
             rds.ensure_db_parameter_group(&name, &family, "carried over by pgupgrade", &tags, &kept)
                 .await?;
             name
         }
     };
     Ok((cluster_group, instance_group))
+}
+
+/// What could not be carried over is the user's to know.
+fn tell_dropped(scope: &Scope, dropped: &[(String, String)]) {
+    if dropped.is_empty() {
+        return;
+    }
+    let listed: Vec<String> = dropped.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+    scope.event(EventType::Warning, "ParametersNotCarriedOver", listed.join("; "));
 }
 
 async fn source_instance_parameters(scope: &Scope, source: &Cluster) -> Result<BTreeMap<String, String>, Error> {
@@ -147,28 +200,6 @@ async fn source_instance_parameters(scope: &Scope, source: &Cluster) -> Result<B
 }
 
 /// A refused upgrade is no error of the call: the cluster is simply available again at the old version.
-async fn refused_or_waiting(
-    scope: &mut Scope,
-    cluster: &Cluster,
-    wanted: &str,
-    since: jiff::Timestamp,
-) -> Result<Outcome, Error> {
-    let members = scope.rds.members(cluster).await?;
-    match scope.rds.upgrade_failure(cluster, &members, since).await? {
-        Some(why) => {
-            let message = format!("RDS refused to upgrade {} to {wanted}: {why}", cluster.identifier);
-            Ok(Outcome::NextAttempt {
-                reason: "UpgradeRefused",
-                message,
-            })
-        }
-        None => Ok(waiting(
-            scope,
-            &format!("{} has not begun its upgrade to {wanted} yet", cluster.identifier),
-        )),
-    }
-}
-
 /// Groups that were passed with the upgrade need a reboot after it before `wal_level` is logical.
 async fn logical(scope: &mut Scope, cluster: &Cluster, wanted: &str) -> Result<Outcome, Error> {
     let database = scope
@@ -199,4 +230,69 @@ async fn logical(scope: &mut Scope, cluster: &Cluster, wanted: &str) -> Result<O
             facts.wal_level
         ),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upgrade_is_asked_for_once_and_waited_for_until_it_is_there() {
+        let cluster = |status: &str, version: &str, pending: Option<&str>| Cluster {
+            identifier: "c".to_owned(),
+            status: status.to_owned(),
+            engine_version: version.to_owned(),
+            pending_engine_version: pending.map(str::to_owned),
+            ..Cluster::default()
+        };
+        let just_now = Some(Duration::from_secs(1));
+        let long_ago = Some(Duration::from_mins(10));
+        // cluster, settled, asked, expected beginning of the step
+        let table = [
+            (cluster("available", "17.6", None), false, None, "Ask"),
+            (
+                cluster("backing-up", "17.6", None),
+                false,
+                None,
+                "Wait(\"c is backing-up",
+            ),
+            (
+                cluster("available", "17.6", None),
+                false,
+                just_now,
+                "LookForRefusal { ask_again: false",
+            ),
+            (
+                cluster("available", "17.6", None),
+                false,
+                long_ago,
+                "LookForRefusal { ask_again: true",
+            ),
+            (
+                cluster("available", "17.6", Some("18.6")),
+                false,
+                long_ago,
+                "Wait(\"c: the upgrade to 18.6 is accepted",
+            ),
+            (
+                cluster("upgrading", "17.6", Some("18.6")),
+                false,
+                long_ago,
+                "Wait(\"c is upgrading, on the way",
+            ),
+            (
+                cluster("available", "18.6", None),
+                false,
+                long_ago,
+                "Wait(\"c runs 18.6 and is available; its instance",
+            ),
+            (cluster("available", "18.6", None), true, long_ago, "Upgraded"),
+            (cluster("available", "18.6", None), true, None, "Upgraded"),
+            (cluster("upgrade-failed", "17.6", None), false, long_ago, "Broken"),
+        ];
+        for (cluster, settled, asked, expected) in table {
+            let step = format!("{:?}", decide(&cluster, settled, "18.6", asked));
+            assert!(step.starts_with(expected), "{cluster:?} {asked:?}: {step}");
+        }
+    }
 }

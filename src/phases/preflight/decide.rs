@@ -77,6 +77,19 @@ fn source_cluster(cluster: &SourceCluster, owner: &str) -> Vec<Finding> {
             "the cluster has no writer instance; add one",
         ));
     }
+    let namespace = owner.split('/').next().unwrap_or_default();
+    let allowed = cluster.allowed_namespaces.as_deref().unwrap_or_default();
+    if !allowed.split_whitespace().any(|allowed| allowed == namespace) {
+        all.push(block(
+            "NamespaceNotAllowed",
+            "spec.source.identifier",
+            format!(
+                "the cluster's owner has not tagged it for this namespace; add the tag {}={}",
+                names::ALLOWED_NAMESPACES,
+                format!("{allowed} {namespace}").trim_start()
+            ),
+        ));
+    }
     if let Some(other) = cluster.owner.as_deref().filter(|other| *other != owner) {
         all.push(block(
             "SourceOwnedByAnother",
@@ -151,7 +164,17 @@ fn target(spec: &PostgresUpgradeSpec, owner: &str, aws: &Aws, cluster: &SourceCl
 }
 
 fn connections(cluster: &SourceCluster, connections: &[Connection]) -> Vec<Finding> {
-    connections
+    let mentioned = connections.iter().filter(|connection| !connection.mentions.is_empty()).map(|connection| {
+        warn(
+            "SourceMentioned",
+            format!("Secret/{}", connection.name),
+            format!(
+                "{} name the source within a larger text, which is not rewritten; see that nothing reads the address from there",
+                connection.mentions.join(", ")
+            ),
+        )
+    });
+    let unconnected = connections
         .iter()
         .filter(|connection| connection.keys.is_empty())
         .map(|connection| {
@@ -163,8 +186,8 @@ fn connections(cluster: &SourceCluster, connections: &[Connection]) -> Vec<Findi
                     cluster.host, cluster.port
                 ),
             )
-        })
-        .collect()
+        });
+    unconnected.chain(mentioned).collect()
 }
 
 fn server(spec: &PostgresUpgradeSpec, source: &Source) -> Vec<Finding> {

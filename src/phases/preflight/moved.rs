@@ -56,6 +56,7 @@ mod tests {
                 connections: vec![Connection {
                     name: "db".to_owned(),
                     keys: Vec::new(),
+                    mentions: Vec::new(),
                     on_target,
                 }],
                 ..Application::default()

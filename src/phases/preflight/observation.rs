@@ -66,6 +66,8 @@ pub struct SourceCluster {
     pub has_writer: bool,
     /// The owner tag.
     pub owner: Option<String>,
+    /// The tag with which its owner consents: the namespaces that may upgrade it, separated by spaces.
+    pub allowed_namespaces: Option<String>,
 }
 
 /// What the objects in the namespace are like.
@@ -84,6 +86,8 @@ pub struct Connection {
     pub name: String,
     /// Keys whose values name the source.
     pub keys: Vec<String>,
+    /// Keys whose values name the source within a larger text, which stays as it is.
+    pub mentions: Vec<String>,
     /// Whether its values name the database that the fence row calls the new one.
     pub on_target: bool,
 }

@@ -62,6 +62,7 @@ async fn source_cluster(scope: &Scope, aws: &mut Aws) -> Result<Option<Cluster>,
                 port: cluster.endpoint.port,
                 has_writer: cluster.writer().is_some(),
                 owner: cluster.tags.get(names::OWNER).cloned(),
+                allowed_namespaces: cluster.tags.get(names::ALLOWED_NAMESPACES).cloned(),
             });
             Ok(Some(cluster))
         }
@@ -299,13 +300,17 @@ async fn application(
                 );
             }
         }
+        let mentions = connections::mentions(&data, &keys, &source);
         seen.connections.push(Connection {
+            mentions,
             name: connection.name.clone(),
             keys: found,
             on_target,
         });
     }
     for reference in &scope.spec().application.workloads {
+        let autoscalers = workloads::autoscaler_problems(client, &namespace, &reference.name).await?;
+        seen.problems.extend(autoscalers.into_iter().map(Problem::from));
         match workloads::read(client, &namespace, &reference.name).await {
             Ok(workload) => {
                 seen.problems.extend(

@@ -2,12 +2,12 @@
 use std::time::Duration;
 
 use aws_sdk_rds::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_rds::types::{ApplyMethod, Parameter};
+use aws_sdk_rds::types::{ApplyMethod, Parameter, Tag};
 use lab_ledger::connection::Database;
 use tokio::time::Instant;
 use tokio_postgres::Client;
 
-use crate::{Error, World};
+use crate::{Error, NAMESPACE, World};
 
 /// The source cluster's identifier.
 pub const SOURCE: &str = "shop-prod";
@@ -81,6 +81,12 @@ impl World {
             .master_user_password(MASTER_PASSWORD)
             .database_name(DATABASE)
             .db_cluster_parameter_group_name(&group)
+            .tags(
+                Tag::builder()
+                    .key("pgupgrade.dev/allowed-namespaces")
+                    .value(NAMESPACE)
+                    .build(),
+            )
             .send()
             .await
             .map_err(aws)?;
