@@ -5,8 +5,10 @@ use kube::ResourceExt;
 use kube::runtime::events::EventType;
 
 use super::replicating;
-use crate::api::conditions::seconds;
-use crate::api::{ApprovalSource, ApprovalStatus, CutoverState, CutoverStatus, Direction, Phase};
+use crate::api::conditions::{micros, seconds};
+use crate::api::{
+    ApprovalSource, ApprovalStatus, CutoverState, CutoverStatus, CutoverStep, Direction, Phase, StepStatus,
+};
 use crate::controller::names;
 use crate::controller::outcome::Outcome;
 use crate::controller::scope::{Scope, now};
@@ -26,6 +28,7 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
     let offered = offer(scope).await?;
     let approval = approval(scope);
     let given = approval.as_ref().map(|approval| approval.token.clone());
+    let (gate_began, gate_clock) = (now(), std::time::Instant::now());
     let seen = gate::observe(scope, given, offered, lag).await?;
     let decision = gate::decide(&seen);
     scope.condition("CutoverAllowed", decision.allowed, decision.reason, &decision.message);
@@ -41,6 +44,11 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
         let note = format!("{} by {:?}", approval.token, approval.via);
         cutover.approval = Some(approval);
         cutover.state = Some(CutoverState::Running);
+        cutover.steps.push(StepStatus {
+            name: CutoverStep::Gate,
+            started_at: Some(micros(gate_began)),
+            duration_millis: i64::try_from(gate_clock.elapsed().as_millis()).ok(),
+        });
         scope.event(EventType::Normal, "CutoverApproved", note);
     }
     Ok(Outcome::Advance(Phase::CuttingOver))

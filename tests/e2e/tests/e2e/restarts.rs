@@ -31,7 +31,7 @@ async fn an_operator_killed_in_every_phase_is_succeeded_by_one_that_goes_on() {
             status.message
         );
         // Within the cutover once the application is at zero: that is where it hurts.
-        let running = status.cutover.as_ref().is_some_and(|cutover| cutover.steps.len() > 1);
+        let running = status.cutover.as_ref().is_some_and(|cutover| cutover.steps.len() > 2);
         let due = status.phase != Phase::CuttingOver || running;
         if due && killed.insert(status.phase) {
             operator.kill().await.unwrap();

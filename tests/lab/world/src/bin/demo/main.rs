@@ -3,13 +3,13 @@ mod report;
 mod watch;
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use lab_ledger::judge::pace::Pace;
-use lab_world::{Error, NAMESPACE, Options, PODS, SOURCE, Upgrade, World};
+use lab_world::{Error, NAMESPACE, Operator, Options, PODS, SOURCE, Upgrade, World};
 use pgupgrade::api::PostgresUpgradeStatus;
 
 use report::Report;
@@ -45,12 +45,7 @@ const CUTOVER_LIMIT: Duration = Duration::from_mins(3);
 async fn main() -> ExitCode {
     // A second provider can only come from another call, which there is none of.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let cli = Cli::parse();
-    let result = tokio::select! {
-        result = run(&cli) => result,
-        _ = tokio::signal::ctrl_c() => Err(Error::Unexpected("interrupted".to_owned())),
-    };
-    match result {
+    match Box::pin(run(&Cli::parse())).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -67,13 +62,36 @@ async fn run(cli: &Cli) -> Result<bool, Error> {
             cli.to, cli.from
         )));
     }
+    let folder = lab_postgres::Folder::create().map_err(lab_rds::Error::from)?;
+    let whole = tokio::select! {
+        whole = upgrade(cli, folder.path()) => whole?,
+        _ = tokio::signal::ctrl_c() => return Err(Error::Unexpected("interrupted".to_owned())),
+    };
+    whole.report.print();
+    whole.report.write(&cli.output)?;
+    if cli.keep != "0" {
+        look_around(&whole.world, &whole.target).await?;
+    }
+    whole.operator.terminate().await?;
+    whole.world.stop().await?;
+    Ok(whole.report.is_good())
+}
+
+/// A world after its upgrade.
+struct Whole {
+    world: World,
+    operator: Operator,
+    target: String,
+    report: Report,
+}
+
+async fn upgrade(cli: &Cli, folder: &Path) -> Result<Whole, Error> {
     let begun = Instant::now();
     let say = |text: &str| {
         println!("[{:6.1} s] {text}", begun.elapsed().as_secs_f64());
         // Nobody reads a demo that can't be written.
         let _ = std::io::stdout().flush();
     };
-    let folder = lab_postgres::Folder::create().map_err(lab_rds::Error::from)?;
     say(&format!(
         "preparing: Kubernetes, RDS with an Aurora PostgreSQL {} cluster of {} MiB",
         cli.from, cli.megabytes
@@ -83,7 +101,7 @@ async fn run(cli: &Cli) -> Result<bool, Error> {
         megabytes: cli.megabytes,
         ..Options::default()
     };
-    let world = World::start(folder.path(), options).await?;
+    let world = World::start(folder, options).await?;
     let operator = world.start_operator("demo").await?;
     say(&format!(
         "starting the application: {PODS} Pods, and a rogue writer beside them"
@@ -95,9 +113,13 @@ async fn run(cli: &Cli) -> Result<bool, Error> {
     say(&format!(
         "the application scaled to zero and back, with nothing else done: {floor:.0} ms without a write"
     ));
-    let upgrade = world.create(manifest(&world, cli).await?).await?;
-    say("kubectl apply -f deploy/examples/shop.yaml");
-    let finished = upgrade_and_approve(&world, &upgrade, &say).await?;
+    let manifest = manifest(&world, cli, folder).await?;
+    say(&format!(
+        "kubectl apply -f {manifest}   # deploy/examples/shop.yaml to {} with a soak of 5 s",
+        cli.to
+    ));
+    world.kubectl(&["apply", "-f", &manifest]).await?;
+    let finished = watch_and_approve(&world, &world.upgrade("shop"), &say).await?;
     world.scale_application(0).await?;
     rogue.stop().await?;
     let target = finished
@@ -107,25 +129,25 @@ async fn run(cli: &Cli) -> Result<bool, Error> {
         .unwrap_or_default();
     say("judging: what every table must hold, recomputed from what the application was told");
     let verdict = world.judge(&target).await?;
-    let restarted = pods_use(&world, &target).await?;
-    let report = Report::new(&finished, &verdict, floor, begun.elapsed(), restarted);
-    report.print();
-    report.write(&cli.output)?;
-    if cli.keep != "0" {
-        world.scale_application(PODS).await?;
-        look_around(&world, &target).await?;
-    }
-    operator.terminate().await?;
-    world.stop().await?;
-    Ok(report.is_good())
+    let rewritten = secret_names(&world, &target).await?;
+    world.scale_application(PODS).await?;
+    let report = Report::new(&finished, &verdict, floor, begun.elapsed(), rewritten);
+    Ok(Whole {
+        world,
+        operator,
+        target,
+        report,
+    })
 }
 
-/// The example, for the pair of versions that was asked for, with a short soak.
-async fn manifest(world: &World, cli: &Cli) -> Result<serde_json::Value, Error> {
+/// Writes the example for the pair of versions that was asked for, with a short soak; the file's name.
+async fn manifest(world: &World, cli: &Cli, folder: &Path) -> Result<String, Error> {
     let mut manifest = world.example().await?;
     manifest["spec"]["target"]["engineVersion"] = cli.to.to_string().into();
     manifest["spec"]["soak"] = serde_json::json!({ "duration": "5s" });
-    Ok(manifest)
+    let file = folder.join("shop.json");
+    std::fs::write(&file, manifest.to_string()).map_err(Error::file(&file))?;
+    Ok(file.to_string_lossy().into_owned())
 }
 
 /// What a restart costs by itself: the same application to zero and back, as the writers saw it.
@@ -145,7 +167,7 @@ fn micros() -> u64 {
     u64::try_from(since.as_micros()).unwrap_or_default()
 }
 
-async fn upgrade_and_approve(
+async fn watch_and_approve(
     world: &World,
     upgrade: &Upgrade,
     say: &impl Fn(&str),
@@ -173,7 +195,7 @@ async fn upgrade_and_approve(
 }
 
 /// Whether the Secret names the new cluster.
-async fn pods_use(world: &World, target: &str) -> Result<bool, Error> {
+async fn secret_names(world: &World, target: &str) -> Result<bool, Error> {
     use k8s_openapi::api::core::v1::Secret;
     let secrets: kube::Api<Secret> = kube::Api::namespaced(world.client.clone(), NAMESPACE);
     let secret = secrets.get("shop-db").await?;
