@@ -213,59 +213,57 @@ impl Scope {
     /// Writes the status now, if it has changed: an identifier is persisted before the side effect that uses it.
     ///
     /// # Errors
-    /// A conflict where somebody changed the object since it was read (a second leader, the user).
+    /// A conflict where somebody else wrote the status since it was read, as a second leader would. A change of the spec
+    /// or of an annotation is none: the next reconcile sees it.
     pub async fn persist(&mut self) -> Result<(), Error> {
+        self.status.fit();
         if self.status == self.persisted {
             return Ok(());
         }
-        self.status.fit();
-        let api: Api<PostgresUpgrade> = Api::namespaced(self.context.client.clone(), &self.namespace());
+        loop {
+            match self.write_status().await {
+                Err(error) if error.is_conflict() && self.only_the_rest_changed().await? => {}
+                result => return result,
+            }
+        }
+    }
+
+    async fn write_status(&mut self) -> Result<(), Error> {
         let patch = json!({
             "apiVersion": PostgresUpgrade::api_version(&()),
             "kind": PostgresUpgrade::kind(&()),
             "metadata": { "resourceVersion": self.resource_version },
             "status": self.status,
         });
-        let written = api
-            .patch_status(
-                &self.name(),
-                &PatchParams::apply(FIELD_MANAGER).force(),
-                &Patch::Apply(patch),
-            )
-            .await
-            .map_err(Error::api(format!(
-                "writing the status of {}/{}",
-                self.namespace(),
-                self.name()
-            )))?;
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        let what = format!("writing the status of {}/{}", self.namespace(), self.name());
+        let written = self
+            .api()
+            .patch_status(&self.name(), &parameters, &Patch::Apply(patch))
+            .await;
+        let written = written.map_err(Error::api(what))?;
         self.resource_version = written.resource_version();
-        self.persisted = self.status.clone();
+        self.persisted = written.status.unwrap_or_default();
+        self.status = self.persisted.clone();
         Ok(())
     }
 
-    /// Reads the object again, so that a long step sees what the user wants now. The status in the making stays.
-    ///
-    /// # Errors
-    /// Where the API server does not answer. `Ok(false)`: the object is gone.
-    pub async fn refresh(&mut self) -> Result<bool, Error> {
-        let api: Api<PostgresUpgrade> = Api::namespaced(self.context.client.clone(), &self.namespace());
-        let live = api.get_opt(&self.name()).await.map_err(Error::api(format!(
-            "reading {}/{}",
-            self.namespace(),
-            self.name()
-        )))?;
+    /// Whether the live object has the status that was last written; its version is taken over then.
+    async fn only_the_rest_changed(&mut self) -> Result<bool, Error> {
+        let what = format!("reading {}/{}", self.namespace(), self.name());
+        let live = self.api().get_opt(&self.name()).await.map_err(Error::api(what))?;
         let Some(live) = live.filter(|live| live.uid() == self.object.uid()) else {
             return Ok(false);
         };
-        self.resource_version = live.resource_version();
-        self.object = Arc::new(live);
-        Ok(true)
+        let same = live.status.clone().unwrap_or_default() == self.persisted;
+        if same {
+            self.resource_version = live.resource_version();
+        }
+        Ok(same)
     }
 
-    /// The status as it was last written.
-    #[must_use]
-    pub fn persisted(&self) -> &PostgresUpgradeStatus {
-        &self.persisted
+    fn api(&self) -> Api<PostgresUpgrade> {
+        Api::namespaced(self.context.client.clone(), &self.namespace())
     }
 
     /// Publishes an event. One that can't be published is only logged: nothing depends on it.
