@@ -14,6 +14,14 @@ pub enum Error {
         /// The client's error.
         source: Box<kube::Error>,
     },
+    /// The Kubernetes API did not answer in time.
+    #[error("Kubernetes API, {what}: no answer within {waited:?}")]
+    NoAnswer {
+        /// The operation and its object.
+        what: String,
+        /// How long it was waited for.
+        waited: std::time::Duration,
+    },
     /// A Deployment or Secret of the application.
     #[error(transparent)]
     Kubernetes(#[from] crate::kubernetes::Error),
@@ -98,6 +106,18 @@ impl Error {
         Self::Connection {
             secret: secret.to_owned(),
             problems: problems.join("; "),
+        }
+    }
+
+    /// The reason to stop with, where the same call can't go well later by itself.
+    #[must_use]
+    pub fn only_a_person_helps(&self) -> Option<&'static str> {
+        match self {
+            Self::Rds(error) if error.is_access_denied() => Some("PermissionDenied"),
+            Self::Rds(error) if !error.is_retryable() => Some("RefusedByRDS"),
+            Self::Kubernetes(error) => error.problem().map(|problem| problem.reason),
+            Self::Postgres(pgupgrade_postgres::Error::PasswordRefused { .. }) => Some("PasswordRefused"),
+            _ => None,
         }
     }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::context::Context;
 use super::outcome::{Again, Outcome, settle};
-use super::scope::{Scope, now};
+use super::scope::{Scope, answered, now};
 use crate::api::{FINALIZER, Phase, PostgresUpgrade};
 use crate::error::Error;
 use crate::metrics::Resource;
@@ -18,6 +18,9 @@ use crate::phases;
 
 /// How long one kind of trouble may last before it is reported as more than a passing one.
 const ERROR_LIMIT: Duration = Duration::from_mins(10);
+
+/// In the cutover an application waits.
+const QUICKLY: Duration = Duration::from_millis(250);
 
 /// Moves one resource on.
 ///
@@ -31,10 +34,7 @@ pub async fn reconcile(cached: Arc<PostgresUpgrade>, context: Arc<Context>) -> R
         name: name.clone(),
     };
     let upgrades: Api<PostgresUpgrade> = Api::namespaced(context.client.clone(), &namespace);
-    let live = upgrades
-        .get_opt(&name)
-        .await
-        .map_err(Error::api(format!("reading {namespace}/{name}")))?;
+    let live = answered(&format!("reading {namespace}/{name}"), upgrades.get_opt(&name)).await?;
     let Some(live) = live else {
         context
             .metrics
@@ -90,8 +90,15 @@ async fn advance(scope: &mut Scope, deleted: bool) -> Result<Again, Error> {
 
 /// An error may pass by itself: wait, say what it is, and after a while say that it does not pass.
 fn trouble(scope: &Scope, error: &Error) -> Outcome {
+    if let Some(reason) = error.only_a_person_helps() {
+        return Outcome::hold(reason, format!("{}: {error}", scope.status.phase.name()));
+    }
     Outcome::Wait {
-        after: scope.context.settings.poll,
+        after: if scope.status.phase == Phase::CuttingOver {
+            QUICKLY
+        } else {
+            scope.context.settings.poll
+        },
         limit: ERROR_LIMIT,
         reason: "Retrying",
         message: format!("{}: {error}; tried again", scope.status.phase.name()),
@@ -129,10 +136,7 @@ async fn hold(upgrades: &Api<PostgresUpgrade>, live: &PostgresUpgrade) -> Result
 }
 
 async fn release(upgrades: &Api<PostgresUpgrade>, scope: &Scope) -> Result<(), Error> {
-    let live = upgrades
-        .get_opt(&scope.name())
-        .await
-        .map_err(Error::api("reading the object before its release"))?;
+    let live = answered("reading the object before its release", upgrades.get_opt(&scope.name())).await?;
     let Some(live) = live.filter(|live| live.uid() == scope.object.uid()) else {
         return Ok(());
     };
@@ -152,9 +156,10 @@ async fn set_finalizers(
     finalizers: &[String],
 ) -> Result<(), Error> {
     let patch = json!({ "metadata": { "resourceVersion": resource_version, "finalizers": finalizers } });
-    upgrades
-        .patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(patch))
+    let (name, parameters) = (object.name_any(), PatchParams::default());
+    let patch = Patch::Merge(patch);
+    let call = upgrades.patch(&name, &parameters, &patch);
+    answered(&format!("setting the finalizers of {name}"), call)
         .await
         .map(drop)
-        .map_err(Error::api(format!("setting the finalizers of {}", object.name_any())))
 }

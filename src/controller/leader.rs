@@ -1,10 +1,12 @@
 //! Only the holder of the Lease acts.
 use std::time::Duration;
 
-use kube::Client;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::{Api, Client};
 use kube_lease_manager::LeaseManagerBuilder;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::context::Settings;
 use crate::error::Error;
@@ -17,6 +19,25 @@ pub const LEASE: &str = "pgupgrade";
 pub struct Leadership {
     held: watch::Receiver<bool>,
     manager: JoinHandle<()>,
+    leases: Api<Lease>,
+    identity: String,
+    lease: Duration,
+}
+
+/// Returns when somebody else holds the Lease, or when that could not be looked up for most of its duration.
+async fn unconfirmed(leases: &Api<Lease>, identity: &str, lease: Duration) {
+    let mut confirmed = Instant::now();
+    while confirmed.elapsed() < lease * 2 / 3 {
+        tokio::time::sleep(lease / 6).await;
+        let Ok(Ok(found)) = tokio::time::timeout(lease / 3, leases.get(LEASE)).await else {
+            continue;
+        };
+        let holder = found.spec.and_then(|spec| spec.holder_identity);
+        if holder.as_deref() != Some(identity) {
+            return;
+        }
+        confirmed = Instant::now();
+    }
 }
 
 impl Leadership {
@@ -29,6 +50,7 @@ impl Leadership {
             lease: format!("{}/{LEASE}", settings.namespace),
             message: error.to_string(),
         };
+        let leases = Api::namespaced(client.clone(), &settings.namespace);
         let manager = LeaseManagerBuilder::new(client, LEASE)
             .with_namespace(&settings.namespace)
             .with_identity(&settings.identity)
@@ -45,7 +67,13 @@ impl Leadership {
                 Err(error) => tracing::error!(%error, "leader election died"),
             }
         });
-        Ok(Self { held, manager })
+        Ok(Self {
+            held,
+            manager,
+            leases,
+            identity: settings.identity.clone(),
+            lease: settings.lease,
+        })
     }
 
     /// Returns when this process leads.
@@ -56,12 +84,17 @@ impl Leadership {
         self.becomes(true).await
     }
 
-    /// Returns when this process no longer leads.
+    /// Returns when this process no longer leads, or can't know: the election itself doesn't notice that the API server
+    /// has stopped to answer, while another replica may hold the Lease by then.
     ///
     /// # Errors
     /// Where the election ended, which ends the leadership too.
     pub async fn lost(&mut self) -> Result<(), Error> {
-        self.becomes(false).await
+        let (leases, identity, lease) = (self.leases.clone(), self.identity.clone(), self.lease);
+        tokio::select! {
+            lost = self.becomes(false) => lost,
+            () = unconfirmed(&leases, &identity, lease) => Ok(()),
+        }
     }
 
     async fn becomes(&mut self, wanted: bool) -> Result<(), Error> {

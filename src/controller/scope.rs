@@ -1,5 +1,6 @@
 //! One reconcile of one resource: its live spec, its status in the making, and ways to the world.
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
@@ -158,6 +159,12 @@ impl Scope {
         }
     }
 
+    /// Whether the user has given the resource up, by deletion or by word.
+    #[must_use]
+    pub fn is_unwanted(&self) -> bool {
+        self.object.metadata.deletion_timestamp.is_some() || self.desired_state() == DesiredState::Aborted
+    }
+
     /// What the new cluster is called: as the spec says, else after the source and the new major version.
     #[must_use]
     pub fn target_identifier(&self, target_version: Option<&str>) -> String {
@@ -237,11 +244,8 @@ impl Scope {
         });
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
         let what = format!("writing the status of {}/{}", self.namespace(), self.name());
-        let written = self
-            .api()
-            .patch_status(&self.name(), &parameters, &Patch::Apply(patch))
-            .await;
-        let written = written.map_err(Error::api(what))?;
+        let (api, name) = (self.api(), self.name());
+        let written = answered(&what, api.patch_status(&name, &parameters, &Patch::Apply(patch))).await?;
         self.resource_version = written.resource_version();
         self.persisted = written.status.unwrap_or_default();
         self.status = self.persisted.clone();
@@ -251,7 +255,7 @@ impl Scope {
     /// Whether the live object has the status that was last written; its version is taken over then.
     async fn only_the_rest_changed(&mut self) -> Result<bool, Error> {
         let what = format!("reading {}/{}", self.namespace(), self.name());
-        let live = self.api().get_opt(&self.name()).await.map_err(Error::api(what))?;
+        let live = answered(&what, self.api().get_opt(&self.name())).await?;
         let Some(live) = live.filter(|live| live.uid() == self.object.uid()) else {
             return Ok(false);
         };
@@ -382,6 +386,23 @@ fn bundle_kind(kind: CaBundleKind) -> BundleKind {
     match kind {
         CaBundleKind::ConfigMap => BundleKind::ConfigMap,
         CaBundleKind::Secret => BundleKind::Secret,
+    }
+}
+
+/// The Kubernetes client itself waits for an answer for ever.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// A call to the Kubernetes API that is answered in time.
+///
+/// # Errors
+/// Where it is refused or not answered.
+pub async fn answered<T>(what: &str, call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
+    match tokio::time::timeout(ANSWER, call).await {
+        Ok(answer) => answer.map_err(Error::api(what)),
+        Err(_) => Err(Error::NoAnswer {
+            what: what.to_owned(),
+            waited: ANSWER,
+        }),
     }
 }
 

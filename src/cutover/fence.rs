@@ -11,6 +11,8 @@ use crate::error::Error;
 
 /// How long transactions in flight may take to finish before they are ended.
 const GRACE: Duration = Duration::from_millis(100);
+/// How long writers are held up where somebody in the way can't be ended.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
     close(cutover).await.map_err(|error| Setback::Failed {
@@ -35,7 +37,7 @@ async fn close(cutover: &mut Cutover<'_>) -> Result<(), Error> {
         target: cutover.direction.to.endpoint().to_string(),
         hold: cutover.remaining(),
         grace: GRACE,
-        patience: cutover.remaining(),
+        patience: cutover.remaining().min(PATIENCE),
         markers,
     };
     let sessions = cutover.gap_sessions()?;

@@ -48,9 +48,6 @@ pub enum Setback {
     /// The operator died in the middle.
     #[error("the operator was restarted during the cutover")]
     Restarted,
-    /// The user wants it ended.
-    #[error("the user ended it")]
-    Withdrawn,
     /// What a step stumbled over.
     #[error("step {step}: {error}")]
     Failed {
@@ -82,6 +79,31 @@ pub struct Cutover<'a> {
     /// A session on the other side.
     pub to_session: Session,
     gap: Option<GapSessions>,
+}
+
+/// Runs `work` in a transaction that holds the owner row, so that a stale leader's work is refused.
+///
+/// # Errors
+/// Where another leader has claimed the database, or the work fails; nothing of it has happened then.
+pub async fn as_owner<T>(
+    session: &Session,
+    claim: &owner::Claim,
+    work: impl AsyncFnOnce() -> Result<T, pgupgrade_postgres::Error>,
+) -> Result<T, Error> {
+    let failed = session.failed("a transaction as the owner");
+    session.batch_execute("BEGIN").await.map_err(failed)?;
+    let done = match owner::assert(session, claim).await {
+        Ok(()) => work().await.map_err(Error::from),
+        Err(error) => Err(error.into()),
+    };
+    let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let ended = session
+        .batch_execute(end)
+        .await
+        .map_err(session.failed("ending a transaction as the owner"));
+    let value = done?;
+    ended?;
+    Ok(value)
 }
 
 /// Sessions that are opened before the application stops, so that it does not wait for them.

@@ -82,11 +82,18 @@ async fn bring_back(cutover: &Cutover<'_>, old: &[PodRef]) -> Result<Opened, Err
     let namespace = cutover.scope.namespace();
     let owner = cutover.scope.owner();
     let allowed = cutover.scope.spec().application.ready_timeout.get();
-    let mut restored = Vec::new();
-    for reference in &cutover.scope.spec().application.workloads {
-        restored.push(workloads::restore(client, &namespace, &reference.name, &owner).await?);
-    }
+    // Before the new ones come: those that exist now have the old values.
     end_pods(client, &namespace, old).await?;
+    let mut restored = Vec::new();
+    let mut first = Ok(());
+    for reference in &cutover.scope.spec().application.workloads {
+        match workloads::restore(client, &namespace, &reference.name, &owner).await {
+            Ok(workload) => restored.push(workload),
+            Err(crate::kubernetes::Error::NotFound { .. }) => {}
+            Err(error) => first = first.and(Err(error)),
+        }
+    }
+    first?;
     let mut late = Vec::new();
     for workload in &restored {
         let progress =

@@ -19,6 +19,9 @@ const PATIENCE: Patience = Patience {
     pause: Duration::from_millis(100),
 };
 
+/// How long the slot's last user is waited for.
+const SLOT_PATIENCE: Duration = Duration::from_secs(10);
+
 pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
     prepare_all(cutover).await.map_err(|error| Setback::Failed {
         step: "Prepare",
@@ -44,6 +47,8 @@ async fn prepare(cutover: &Cutover<'_>) -> Result<(), Error> {
             stream: &stream.name,
         };
         publication::create(to, &stream.reverse_publication, &contents).await?;
+        // Anew, where an earlier try left one: it would hold back, and have to read, all that was applied since.
+        slot::drop(to, &stream.reverse_slot, SLOT_PATIENCE).await?;
         slot::create(to, &stream.reverse_slot).await?;
         let subscription = Subscription {
             name: &stream.reverse_subscription,

@@ -1,5 +1,5 @@
 //! The record of the steps in the status, and the deadline over each of them.
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::api::conditions::micros;
 use crate::api::{CutoverStep, StepStatus};
@@ -7,6 +7,9 @@ use crate::controller::scope::now;
 use crate::error::Error;
 
 use super::{Cutover, Setback};
+
+/// For steps before the deadline runs: refreshing materialized views takes its time.
+const LONGEST: Duration = Duration::from_mins(30);
 
 impl Cutover<'_> {
     /// Runs one step within what the deadline leaves, and records when it began and how long it took.
@@ -16,12 +19,16 @@ impl Cutover<'_> {
         run: impl AsyncFnOnce(&mut Self) -> Result<(), Setback>,
     ) -> Result<(), Setback> {
         let began = Instant::now();
-        self.enter(step).await.map_err(|error| Setback::Failed {
-            step: step.name(),
-            error: Box::new(error),
-        })?;
-        let allowed = self.remaining();
-        let result = match tokio::time::timeout(allowed, run(self)).await {
+        let allowed = self.remaining().min(LONGEST);
+        let entered = async |cutover: &mut Self| {
+            let failed = |error| Setback::Failed {
+                step: step.name(),
+                error: Box::new(error),
+            };
+            cutover.enter(step).await.map_err(failed)?;
+            run(cutover).await
+        };
+        let result = match tokio::time::timeout(allowed, entered(self)).await {
             Ok(result) => result,
             Err(_) => Err(Setback::Deadline(step.name())),
         };

@@ -1,8 +1,7 @@
 //! Step 7: forward replication ends, sequences move, reverse replication begins. The new side is still closed.
-use pgupgrade_postgres::connection::Session;
 use pgupgrade_postgres::{sequences, slot, subscription};
 
-use super::{Cutover, Setback};
+use super::{Cutover, Setback, as_owner};
 use crate::error::Error;
 
 pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
@@ -21,16 +20,14 @@ async fn turn(cutover: &Cutover<'_>) -> Result<(), Error> {
     }
     sequences::copy(from, to, &cutover.to_claim).await?;
     for stream in cutover.scope.streams() {
-        position_reverse(from, to, &stream.reverse_subscription, &stream.reverse_slot).await?;
-        subscription::enable(from, &stream.reverse_subscription).await?;
+        let position = slot::current_flush_lsn(to).await?;
+        slot::advance(to, &stream.reverse_slot, position).await?;
+        // Everything that the new side holds now came from the old one and must not flow back.
+        let turned = async || {
+            subscription::advance_origin(from, &stream.reverse_subscription, position).await?;
+            subscription::enable(from, &stream.reverse_subscription).await
+        };
+        as_owner(from, &cutover.from_claim, turned).await?;
     }
-    Ok(())
-}
-
-/// Everything that the new side holds now came from the old one and must not flow back.
-async fn position_reverse(from: &Session, to: &Session, subscription: &str, slot: &str) -> Result<(), Error> {
-    let position = slot::current_flush_lsn(to).await?;
-    subscription::advance_origin(from, subscription, position).await?;
-    slot::advance(to, slot, position).await?;
     Ok(())
 }

@@ -14,6 +14,10 @@ pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
         error: Box::new(error),
     })?;
     record(cutover, &report);
+    if let Some(table) = report.skipped.iter().find(|skipped| skipped.reason == "not published") {
+        let why = format!("{} is not replicated: it was created after the capture", table.name);
+        return Err(Setback::Different(why));
+    }
     if report.differences == 0 {
         return Ok(());
     }
@@ -21,10 +25,7 @@ pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
         .tables
         .iter()
         .filter(|table| !table.equal)
-        .map(|table| {
-            let examples: Vec<String> = table.examples.iter().map(ToString::to_string).collect();
-            format!("{} ({})", table.name, examples.join(", "))
-        })
+        .map(ToString::to_string)
         .collect();
     cutover
         .scope

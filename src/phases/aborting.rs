@@ -8,22 +8,20 @@ use crate::api::{AttemptOutcome, Phase, Writer};
 use crate::controller::outcome::Outcome;
 use crate::controller::record::Record;
 use crate::controller::scope::Scope;
-use crate::cutover::{Cutover, back};
+use crate::cutover::back;
 use crate::error::Error;
 
 pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
-    if scope
+    let begun = scope
         .status
         .cutover
         .as_ref()
-        .is_some_and(|cutover| cutover.started_at.is_some())
-        && fence_was_used(scope).await?
-    {
-        let mut cutover = Cutover::claim(scope).await?;
-        if back::run(&mut cutover).await? == back::Returned::Committed {
-            return Ok(Outcome::Advance(Phase::CuttingOver));
-        }
+        .is_some_and(|cutover| cutover.started_at.is_some());
+    if begun && fence_was_used(scope).await? && back::run(scope).await? == back::Returned::Committed {
+        return Ok(Outcome::Advance(Phase::CuttingOver));
     }
+    // Whatever the status says of a cutover: a stale leader may have scaled down after the way back.
+    back::restore_workloads(scope).await?;
     if scope
         .status
         .attempts

@@ -12,7 +12,7 @@ use crate::api::{
 use crate::controller::names;
 use crate::controller::outcome::Outcome;
 use crate::controller::scope::{Scope, now};
-use crate::cutover::gate;
+use crate::cutover::{back, gate};
 use crate::error::Error;
 
 /// A user takes the time that a user takes.
@@ -21,6 +21,9 @@ const LIMIT: Duration = Duration::from_secs(u32::MAX as u64);
 const APPROVE: &str = "pgupgrade.dev/approve";
 
 pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
+    // A stale leader may have scaled down after the way back, which left forward replication disabled.
+    back::restore_workloads(scope).await?;
+    replicating::subscribe(scope).await?;
     let lag = match replicating::observe(scope).await? {
         replicating::Health::Streaming(lag) => lag,
         replicating::Health::Unwell(outcome) => return Ok(outcome),

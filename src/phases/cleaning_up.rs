@@ -8,7 +8,7 @@ use pgupgrade_postgres::guard::{self, Patience};
 use pgupgrade_postgres::{owner, publication, role, schema, slot, subscription};
 
 use super::cleanup;
-use crate::api::{AttemptOutcome, Phase, Writer};
+use crate::api::{AttemptOutcome, DatabaseStatus, Phase, Writer};
 use crate::controller::outcome::Outcome;
 use crate::controller::record::Record;
 use crate::controller::scope::Scope;
@@ -18,28 +18,16 @@ use crate::error::Error;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
-    let (source, target) = (scope.source().await?, scope.target().await?);
+    // Its owner may have deleted it already; what it held back on the new database must go all the same.
+    let source_exists = scope.rds.cluster(&scope.spec().source.identifier).await?.is_some();
     for database in scope.status.databases.clone() {
-        let on_source = source.connect(&database.name, Profile::Act).await?;
-        let on_target = target.connect(&database.name, Profile::Act).await?;
-        for stream in &database.streams {
-            subscription::drop(&on_source, &stream.reverse_subscription).await?;
-            subscription::drop(&on_target, &stream.subscription).await?;
-            slot::drop(&on_target, &stream.reverse_slot, PATIENCE).await?;
-            slot::drop(&on_source, &stream.slot, PATIENCE).await?;
-            publication::drop(&on_target, &stream.reverse_publication).await?;
-            publication::drop(&on_source, &stream.publication).await?;
+        if source_exists {
+            stop_following(scope, &database).await?;
         }
-        schema::drop_streams(&on_source).await?;
-        role::drop(&on_source, &Record::role(scope)).await?;
-        cleanup::restore_identities(scope, &on_target, &database.name).await?;
-        if owner::read(&on_target).await?.is_some() {
-            let claim = scope.claim(&on_target).await?;
-            guard::remove(&on_target, &claim, &Patience::default()).await?;
-            schema::drop_streams(&on_target).await?;
-            owner::drop_schema(&on_target, &claim).await?;
+        clean_target(scope, &database).await?;
+        if source_exists {
+            clean_source(scope, &database).await?;
         }
-        role::drop(&on_target, &Record::role(scope)).await?;
     }
     cleanup::restore_source_parameters(scope).await?;
     leftovers(scope).await?;
@@ -64,6 +52,42 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
         reason: "Succeeded",
         message,
     })
+}
+
+/// First, so that nobody uses the reverse slots any more.
+async fn stop_following(scope: &Scope, database: &DatabaseStatus) -> Result<(), Error> {
+    let session = scope.source().await?.connect(&database.name, Profile::Act).await?;
+    for stream in &database.streams {
+        subscription::drop(&session, &stream.reverse_subscription).await?;
+    }
+    Ok(())
+}
+
+async fn clean_target(scope: &Scope, database: &DatabaseStatus) -> Result<(), Error> {
+    let session = scope.target().await?.connect(&database.name, Profile::Act).await?;
+    for stream in &database.streams {
+        subscription::drop(&session, &stream.subscription).await?;
+        slot::drop(&session, &stream.reverse_slot, PATIENCE).await?;
+        publication::drop(&session, &stream.reverse_publication).await?;
+    }
+    cleanup::restore_identities(scope, &session, &database.name).await?;
+    if owner::read(&session).await?.is_some() {
+        let claim = scope.claim(&session).await?;
+        guard::remove(&session, &claim, &Patience::default()).await?;
+        schema::drop_streams(&session).await?;
+        owner::drop_schema(&session, &claim).await?;
+    }
+    Ok(role::drop(&session, &Record::role(scope)).await?)
+}
+
+async fn clean_source(scope: &Scope, database: &DatabaseStatus) -> Result<(), Error> {
+    let session = scope.source().await?.connect(&database.name, Profile::Act).await?;
+    for stream in &database.streams {
+        slot::drop(&session, &stream.slot, PATIENCE).await?;
+        publication::drop(&session, &stream.publication).await?;
+    }
+    schema::drop_streams(&session).await?;
+    Ok(role::drop(&session, &Record::role(scope)).await?)
 }
 
 /// What the clone and its upgrade left on AWS.

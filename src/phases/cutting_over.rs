@@ -35,6 +35,7 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
         .as_ref()
         .is_some_and(|cutover| cutover.started_at.is_some());
     match stand(row.as_ref(), &scope.uid(), begun) {
+        Stand::Fresh if scope.is_unwanted() => Ok(Outcome::Advance(Phase::Aborting)),
         Stand::Fresh => begin(scope).await,
         Stand::Interrupted => go_back(scope, &Setback::Restarted).await,
         Stand::Committed => go_forward(scope).await,
@@ -80,8 +81,12 @@ async fn begin(scope: &mut Scope) -> Result<Outcome, Error> {
         "CutoverStarted",
         "the application is scaled to zero next",
     );
-    let mut cutover = Cutover::claim(scope).await?;
-    match cutover.run().await {
+    // Its sessions end with it: a transaction left open by a step that was cut short must not hold up the way back.
+    let outcome = {
+        let mut cutover = Cutover::claim(scope).await?;
+        cutover.run().await
+    };
+    match outcome {
         Ok(()) => go_forward(scope).await,
         Err(setback) => go_back(scope, &setback).await,
     }
@@ -94,8 +99,7 @@ async fn go_back(scope: &mut Scope, setback: &Setback) -> Result<Outcome, Error>
         cutover.reason.get_or_insert_with(|| setback.to_string());
     }
     scope.persist().await?;
-    let mut cutover = Cutover::claim(scope).await?;
-    match back::run(&mut cutover).await? {
+    match back::run(scope).await? {
         back::Returned::Committed => go_forward(scope).await,
         back::Returned::Back => {
             let reason = scope

@@ -12,6 +12,7 @@ mod preflight;
 mod preparing_source;
 mod replicating;
 mod soaking;
+mod source_first;
 mod upgrading;
 mod verifying;
 
@@ -25,6 +26,9 @@ use crate::error::Error;
 /// # Errors
 /// What a later try may find gone.
 pub async fn run(phase: Phase, scope: &mut Scope) -> Result<Outcome, Error> {
+    if let Some(outcome) = source_first::check(phase, scope).await? {
+        return Ok(outcome);
+    }
     match phase {
         Phase::Preflight => preflight::run(scope).await,
         Phase::PreparingSource => preparing_source::run(scope).await,

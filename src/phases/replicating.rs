@@ -59,7 +59,11 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
     Ok(Outcome::wait(scope.context.settings.poll, LIMIT, "CatchingUp", message))
 }
 
-async fn subscribe(scope: &Scope) -> Result<(), Error> {
+/// Makes the subscriptions, or enables those that are there and disabled.
+///
+/// # Errors
+/// Where a server does not answer.
+pub async fn subscribe(scope: &Scope) -> Result<(), Error> {
     let (source, target) = (scope.source().await?, scope.target().await?);
     let record = Record::ensure(scope).await?;
     for database in &scope.status.databases {
@@ -166,14 +170,6 @@ pub async fn observe(scope: &mut Scope) -> Result<Health, Error> {
                 }
             }
         }
-    }
-    let limit = scope.spec().replication.max_retained_wal.bytes();
-    if total.retained_bytes > limit {
-        let message = format!(
-            "the slots hold {} of WAL back, more than replication.maxRetainedWAL",
-            bytes_text(total.retained_bytes)
-        );
-        return Ok(unwell(scope, "RetentionLimit", &message));
     }
     let lag = enter(scope, &total);
     Ok(Health::Streaming(lag))

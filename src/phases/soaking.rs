@@ -2,17 +2,20 @@
 use std::time::Duration;
 
 use pgupgrade_postgres::connection::Profile;
-use pgupgrade_postgres::{replication, subscription};
+use pgupgrade_postgres::{replication, slot, subscription};
 
 use super::replicating::bytes_text;
 use crate::api::conditions::seconds;
-use crate::api::{DesiredState, FinalizePolicy, Phase, Writer};
+use crate::api::{DatabaseStatus, DesiredState, FinalizePolicy, Phase, Writer};
 use crate::controller::outcome::Outcome;
 use crate::controller::scope::{Scope, now};
 use crate::error::Error;
 
 /// Soaking ends by the user's word or by the time that the spec gives.
 const LIMIT: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// How long the walsender of a slot that is given up is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
     scope.status.writer = Some(Writer::Target);
@@ -71,40 +74,59 @@ async fn reverse(scope: &mut Scope) -> String {
     }
 }
 
+/// How far the old database is behind, in bytes; or why it does not follow.
 async fn observe(scope: &Scope) -> Result<i64, String> {
-    let text = |error: Error| error.to_string();
-    let (source, target) = (scope.source().await.map_err(text)?, scope.target().await.map_err(text)?);
+    let target = scope.target().await.map_err(|error| error.to_string())?;
     let mut behind = 0;
     for database in &scope.status.databases {
-        let on_target = target
-            .connect(&database.name, Profile::Observe)
-            .await
-            .map_err(|error| error.to_string())?;
-        let on_source = source
-            .connect(&database.name, Profile::Observe)
-            .await
-            .map_err(|error| error.to_string())?;
-        let states = subscription::states(&on_source)
+        // The new database first: its disk counts, whatever has become of the old one.
+        let session = target
+            .connect(&database.name, Profile::Act)
             .await
             .map_err(|error| error.to_string())?;
         for stream in &database.streams {
-            let sample = replication::sample(&on_target, &stream.reverse_slot)
+            let sample = replication::sample(&session, &stream.reverse_slot)
                 .await
                 .map_err(|error| error.to_string())?;
             let sample = sample.ok_or_else(|| format!("slot {} is gone", stream.reverse_slot))?;
-            let state = states.iter().find(|state| state.name == stream.reverse_subscription);
-            match state {
-                None => return Err(format!("subscription {} is gone", stream.reverse_subscription)),
-                Some(state) if !state.enabled => return Err(format!("subscription {} is disabled", state.name)),
-                Some(state) if state.apply_errors > 0 => {
-                    return Err(format!(
-                        "{} errors while applying on the old database",
-                        state.apply_errors
-                    ));
-                }
-                Some(_) => behind += sample.lag_bytes,
+            if sample.retained_bytes > scope.spec().replication.max_retained_wal.bytes() {
+                slot::drop(&session, &stream.reverse_slot, PATIENCE)
+                    .await
+                    .map_err(|error| error.to_string())?;
+                let retained = bytes_text(sample.retained_bytes);
+                return Err(format!(
+                    "slot {} held {retained} of WAL back and was dropped",
+                    stream.reverse_slot
+                ));
             }
+            behind += sample.lag_bytes;
         }
+        follows(scope, database).await?;
     }
     Ok(behind)
+}
+
+async fn follows(scope: &Scope, database: &DatabaseStatus) -> Result<(), String> {
+    let source = scope.source().await.map_err(|error| error.to_string())?;
+    let session = source
+        .connect(&database.name, Profile::Observe)
+        .await
+        .map_err(|error| error.to_string())?;
+    let states = subscription::states(&session)
+        .await
+        .map_err(|error| error.to_string())?;
+    for stream in &database.streams {
+        match states.iter().find(|state| state.name == stream.reverse_subscription) {
+            None => return Err(format!("subscription {} is gone", stream.reverse_subscription)),
+            Some(state) if !state.enabled => return Err(format!("subscription {} is disabled", state.name)),
+            Some(state) if state.apply_errors > 0 => {
+                return Err(format!(
+                    "{} errors while applying on the old database",
+                    state.apply_errors
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
 }

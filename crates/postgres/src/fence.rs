@@ -2,7 +2,7 @@
 //!
 //! `open` → [`close`] → `closing` → [`commit_point`] → `closed`; the way back is [`lift`], as long as the commit point
 //! has not passed. A `closing` fence expires by itself at its deadline: the guard then lets writes pass and records
-//! it, and the commit point refuses. A rollback opens a closed fence by [`reopen`].
+//! it, and the commit point refuses.
 mod close;
 mod commit;
 
@@ -162,32 +162,6 @@ async fn finish<T>(client: &Client, outcome: Result<T, Error>, step: &'static st
     outcome
 }
 
-/// Takes over a closing fence of the same try under a new leader's epoch; its deadline stays.
-///
-/// # Errors
-/// [`Error::WrongState`] where the fence is another's or not closing, [`Error::Stale`], [`Error::Sql`].
-pub async fn adopt(client: &Client, claim: &Claim, cutover: &Cutover) -> Result<FenceRow, Error> {
-    let step = "taking over the fence";
-    let outcome = adopt_row(client, claim, cutover, step).await;
-    finish(client, outcome, step).await
-}
-
-async fn adopt_row(client: &Client, claim: &Claim, cutover: &Cutover, step: &'static str) -> Result<FenceRow, Error> {
-    let mut row = begin_with_row(client, claim, step, "FOR UPDATE").await?;
-    if row.state != State::Closing || !row.is_of(cutover) {
-        return Err(wrong(
-            step,
-            format!("it is {:?} and of {}, not of {cutover}", row.state, row.owner()),
-        ));
-    }
-    client
-        .execute("UPDATE pgupgrade.fence SET epoch = $1", &[&claim.epoch])
-        .await
-        .map_err(sql(step))?;
-    row.epoch = Some(claim.epoch);
-    Ok(row)
-}
-
 /// The way back: lets writes pass at once, then turns the row to `open`. Writes that passed after the deadline hold
 /// the row until their transactions end; `patience` says how long to wait for those. Does nothing on a database that
 /// is not fenced.
@@ -254,41 +228,4 @@ async fn open_row(client: &Client, claim: &Claim, step: &'static str) -> Result<
             .map_err(sql(step))?;
     }
     Ok(())
-}
-
-/// Opens a database that was left, after a cutover in the other direction: its row turns to `open` and the guard to
-/// [`Body::Opening`]. `other` is the fence on the side that is left now: only where that one is closed, by a later
-/// try of the same resource, may this one open.
-///
-/// # Errors
-/// [`Error::WrongState`] where `other` does not allow it or this fence is not closed, [`Error::Stale`],
-/// [`Error::Sql`].
-pub async fn reopen(client: &Client, claim: &Claim, other: &FenceRow) -> Result<(), Error> {
-    let step = "opening the database again";
-    let outcome = reopen_row(client, claim, other, step).await;
-    finish(client, outcome, step).await
-}
-
-async fn reopen_row(client: &Client, claim: &Claim, other: &FenceRow, step: &'static str) -> Result<(), Error> {
-    let row = begin_with_row(client, claim, step, "FOR UPDATE").await?;
-    let later = match (row.identity(), other.identity()) {
-        (Some(ours), Some(theirs)) => {
-            ours.uid == theirs.uid && (theirs.attempt, theirs.cutover) > (ours.attempt, ours.cutover)
-        }
-        _ => false,
-    };
-    if row.state != State::Closed || other.state != State::Closed || !later {
-        let detail = format!(
-            "it is {:?} by {}, the other side {:?} by {}",
-            row.state,
-            row.owner(),
-            other.state,
-            other.owner()
-        );
-        return Err(wrong(step, detail));
-    }
-    let body = Body::Opening.statement();
-    let script =
-        format!("SELECT setval('pgupgrade.opened', 1, false); UPDATE pgupgrade.fence SET state = 'open'; {body}");
-    client.batch_execute(&script).await.map_err(sql(step))
 }

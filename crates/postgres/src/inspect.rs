@@ -7,7 +7,7 @@ pub use activity::{
     Maintenance, OldestTransaction, PreparedTransaction, maintenance, oldest_transaction, prepared_transactions,
 };
 pub use objects::{
-    Database, TableSize, database_size, databases, event_triggers, foreign_slots, invalid_indexes, large_objects,
-    materialized_views, may_create_schema, publications_for_all_tables, subscriptions, table_sizes,
+    Database, database_size, databases, event_triggers, foreign_slots, invalid_indexes, large_objects,
+    may_create_schema, publications_for_all_tables, subscriptions,
 };
 pub use server::{OwnRole, Server, own_role, server};

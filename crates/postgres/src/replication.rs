@@ -84,16 +84,6 @@ impl Rate {
     pub fn bytes_per_second(self) -> i64 {
         self.bytes_per_second
     }
-
-    /// How long a backlog lasts at this rate; `None` where it does not shrink.
-    #[must_use]
-    pub fn time_for(self, backlog: i64) -> Option<Duration> {
-        if self.bytes_per_second <= 0 {
-            return (backlog <= 0).then_some(Duration::ZERO);
-        }
-        let millis = i128::from(backlog.max(0)) * 1000 / i128::from(self.bytes_per_second);
-        Some(Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
-    }
 }
 
 /// A row of `pg_stat_replication`. Positions and state are hidden from roles outside `pg_monitor`.
@@ -173,16 +163,6 @@ mod tests {
             let rate = Rate::between(at(0), before, at(millis), after);
             assert_eq!(rate.map(Rate::bytes_per_second), expected, "{case}");
         }
-    }
-
-    #[test]
-    fn a_backlog_takes_time() {
-        let rate = |bytes_per_second| Rate { bytes_per_second };
-        assert_eq!(rate(1_000).time_for(2_500), Some(Duration::from_millis(2_500)));
-        assert_eq!(rate(1_000).time_for(-5), Some(Duration::ZERO));
-        assert_eq!(rate(0).time_for(1), None);
-        assert_eq!(rate(0).time_for(0), Some(Duration::ZERO));
-        assert!(rate(1).time_for(i64::MAX).is_some());
     }
 
     #[test]

@@ -203,16 +203,8 @@ async fn only_the_try_and_the_leader_that_fenced_may_commit() {
     ));
     let unadopted = fence::commit_point(&lab.op, &next, &order.cutover, NO_MARGIN).await;
     assert!(refusal(unadopted).contains("epoch"));
-    assert!(matches!(
-        fence::adopt(&lab.op, &next, &other).await,
-        Err(Error::WrongState { .. })
-    ));
-    let row = fence::adopt(&lab.op, &next, &order.cutover).await.unwrap();
-    assert_eq!((row.state, row.epoch), (State::Closing, Some(next.epoch)));
-    assert_eq!(
-        fence::commit_point(&lab.op, &next, &order.cutover, NO_MARGIN).await,
-        Decision::Closed
-    );
+    fence::lift(&lab.op, &next, SECOND).await.unwrap();
+    assert_eq!(fence::read(&lab.op).await.unwrap().unwrap().state, State::Open);
     let foreign = owner::claim(&lab.op, "ns/other", "other-uid", "cluster").await;
     assert!(matches!(foreign, Err(Error::OwnedByAnother { .. })), "{foreign:?}");
 }
@@ -287,11 +279,10 @@ async fn a_commit_that_never_ran_is_resolved_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_closed_database_opens_again_only_when_the_other_side_is_closed() {
+async fn a_closed_database_stays_closed_with_tables_made_later() {
     let lab = Lab::prepared(18).await;
     let order = lab.order(3, MINUTE);
     fence::close(&lab.op, &lab.reaper, &lab.claim, &order).await.unwrap();
-    let ours = fence::read(&lab.op).await.unwrap().unwrap();
     let closing = guard::prepare(&lab.op, &lab.claim, Body::NotOpen, &Patience::default()).await;
     assert!(matches!(closing, Err(Error::FenceNotOpen { .. })), "{closing:?}");
     fence::prepare_commit(&lab.op).await.unwrap();
@@ -310,21 +301,6 @@ async fn a_closed_database_opens_again_only_when_the_other_side_is_closed() {
     assert_eq!(prepared.created.len(), 1);
     let error = lab.connect("app_rw").await.batch_execute(INSERT).await.unwrap_err();
     assert!(error.as_db_error().unwrap().message().contains("moved to"));
-    let mut other = ours.clone();
-    other.cutover = Some(4);
-    let early = fence::reopen(&lab.op, &lab.claim, &other).await;
-    assert!(matches!(early, Err(Error::WrongState { .. })), "{early:?}");
-    other.state = State::Closed;
-    let mut same = other.clone();
-    same.cutover = Some(3);
-    assert!(matches!(
-        fence::reopen(&lab.op, &lab.claim, &same).await,
-        Err(Error::WrongState { .. })
-    ));
-    fence::reopen(&lab.op, &lab.claim, &other).await.unwrap();
-    assert_eq!(guard::first_write(&lab.op).await.unwrap(), None);
-    lab.connect("app_rw").await.batch_execute(INSERT).await.unwrap();
-    assert!(guard::first_write(&lab.op).await.unwrap().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -402,6 +378,15 @@ async fn cleanup_leaves_nothing() {
     let holder = lab.connect("app_rw").await;
     holder.batch_execute("BEGIN; SELECT count(*) FROM s.a").await.unwrap();
     guard::disable(&lab.op, &lab.claim, &patience).await.unwrap();
+    let disabled = guard::unguarded(&lab.op).await.unwrap().len();
+    let again = guard::prepare(&lab.op, &lab.claim, Body::Idle, &patience)
+        .await
+        .unwrap();
+    assert_eq!(
+        (again.created.len(), guard::unguarded(&lab.op).await.unwrap().len()),
+        (disabled, 0)
+    );
+    guard::disable(&lab.op, &lab.claim, &patience).await.unwrap();
     let busy = guard::remove(&lab.op, &lab.claim, &patience).await;
     assert!(
         matches!(&busy, Err(Error::Busy { tables, .. }) if tables.len() == 1),
@@ -424,4 +409,72 @@ async fn cleanup_leaves_nothing() {
         0
     );
     lab.connect("app_rw").await.batch_execute(INSERT).await.unwrap();
+}
+
+/// What Amazon RDS owns can't be guarded and is listed; what a stranger owns is an error, never left out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_what_rds_owns_may_be_left_out() {
+    let lab = Lab::start(17).await;
+    let admin = lab.admin().await;
+    admin.batch_execute("CREATE ROLE rdsadmin; CREATE ROLE stranger; CREATE TABLE s.theirs (id int); ALTER TABLE s.theirs OWNER TO rdsadmin").await.unwrap();
+    let prepared = guard::prepare(&lab.op, &lab.claim, Body::Idle, &Patience::default())
+        .await
+        .unwrap();
+    assert_eq!(prepared.skipped, [QualifiedName::new("s", "theirs")]);
+    let order = lab.order(1, MINUTE);
+    fence::close(&lab.op, &lab.reaper, &lab.claim, &order).await.unwrap();
+    fence::prepare_commit(&lab.op).await.unwrap();
+    assert_eq!(
+        fence::commit_point(&lab.op, &lab.claim, &order.cutover, NO_MARGIN).await,
+        Decision::Closed
+    );
+
+    let other = Lab::start(14).await;
+    let admin = other.admin().await;
+    admin
+        .batch_execute("CREATE ROLE stranger; CREATE TABLE s.strange (id int); ALTER TABLE s.strange OWNER TO stranger")
+        .await
+        .unwrap();
+    let refused = guard::prepare(&other.op, &other.claim, Body::Idle, &Patience::default()).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("strange") && refused.contains("42501"), "{refused}");
+    assert!(
+        guard::unguarded(&other.op)
+            .await
+            .unwrap()
+            .contains(&QualifiedName::new("s", "strange"))
+    );
+    let fenced = fence::close(&other.op, &other.reaper, &other.claim, &other.order(1, MINUTE)).await;
+    assert!(fenced.is_err(), "{fenced:?}");
+    other.connect("app_rw").await.batch_execute(INSERT).await.unwrap();
+}
+
+/// Without the connection that ends who is in the way the fence still comes, once they are gone by themselves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_reaper_only_ends_nobody() {
+    let lab = Lab::prepared(18).await;
+    let writer = lab.connect("app_rw").await;
+    writer.batch_execute(&format!("BEGIN; {INSERT}")).await.unwrap();
+    let pid: i32 = lab
+        .reaper
+        .query_one("SELECT pg_backend_pid()", &[])
+        .await
+        .unwrap()
+        .get(0);
+    lab.admin()
+        .await
+        .query("SELECT pg_terminate_backend($1)", &[&pid])
+        .await
+        .unwrap();
+    let order = lab.order(1, MINUTE);
+    let finish = async {
+        sleep(Duration::from_millis(400)).await;
+        writer.batch_execute("COMMIT").await.unwrap();
+    };
+    let (fenced, ()) = tokio::join!(fence::close(&lab.op, &lab.reaper, &lab.claim, &order), finish);
+    let fenced = fenced.unwrap();
+    assert!(
+        fenced.ended.is_empty() && fenced.waited >= Duration::from_millis(300),
+        "{fenced:?}"
+    );
 }

@@ -85,7 +85,6 @@ async fn objects_are_found() {
     assert!(inspect::event_triggers(&session).await.unwrap().is_empty());
     assert!(inspect::publications_for_all_tables(&session).await.unwrap().is_empty());
     assert!(inspect::invalid_indexes(&session).await.unwrap().is_empty());
-    assert!(inspect::materialized_views(&session).await.unwrap().is_empty());
     assert!(inspect::subscriptions(&session).await.unwrap().is_empty());
     side.run(include_str!("support/objects.sql")).await;
     for slot in ["foreign_one", "pgupgrade_ours"] {
@@ -111,19 +110,12 @@ async fn objects_are_found() {
         inspect::invalid_indexes(&session).await.unwrap(),
         [QualifiedName::new("s", "broken")]
     );
-    assert_eq!(
-        inspect::materialized_views(&session).await.unwrap(),
-        [QualifiedName::new("s", "summary")]
-    );
     let subscriptions = inspect::subscriptions(&session).await.unwrap();
     assert_eq!(
         (subscriptions[0].name.as_str(), subscriptions[0].enabled),
         ("theirs", false)
     );
-    let sizes = inspect::table_sizes(&session).await.unwrap();
-    assert_eq!(sizes[0].name, QualifiedName::new("s", "keyed"));
-    assert!(sizes[0].bytes >= 8192 && sizes[0].total_bytes > sizes[0].bytes);
-    assert!(inspect::database_size(&session).await.unwrap() > sizes[0].total_bytes);
+    assert!(inspect::database_size(&session).await.unwrap() > 1_000_000);
 }
 
 #[tokio::test]

@@ -3,7 +3,6 @@ use std::collections::BTreeMap;
 
 use aws_sdk_rds::types::{DbCluster, DbClusterMember};
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
 
 use crate::{Error, Health, Instance, Rds, health, tags};
 
@@ -204,24 +203,6 @@ impl Rds {
             .modify_db_cluster()
             .db_cluster_identifier(&cluster.identifier)
             .db_cluster_parameter_group_name(group)
-            .apply_immediately(true);
-        call.send()
-            .await
-            .map(drop)
-            .map_err(Error::of("ModifyDBCluster", &cluster.identifier))
-    }
-
-    /// Gives the master user another password. A clone has its source's as of the moment it was made, and none that
-    /// RDS manages.
-    ///
-    /// # Errors
-    /// As RDS answers; it takes 8 to 41 printable ASCII characters without `/`, `@`, `"` and space.
-    pub async fn set_master_password(&self, cluster: &Cluster, password: &SecretString) -> Result<(), Error> {
-        let call = self
-            .client
-            .modify_db_cluster()
-            .db_cluster_identifier(&cluster.identifier)
-            .master_user_password(password.expose_secret())
             .apply_immediately(true);
         call.send()
             .await

@@ -244,6 +244,20 @@ fn server(spec: &PostgresUpgradeSpec, source: &Source) -> Vec<Finding> {
             "the administrator may not use replication slots; GRANT rds_replication to it",
         ));
     }
+    if source.subscribing_denied {
+        all.push(block(
+            "PermissionDenied",
+            "source",
+            "the administrator may not create subscriptions, which reverse replication needs; GRANT pg_create_subscription to it (up to 15: rds_superuser)",
+        ));
+    }
+    for slot in &source.other_slots {
+        all.push(warn(
+            "OtherSlots",
+            format!("slot {slot}"),
+            "a logical replication slot of somebody else: it stays on the old database; its consumer has to start anew on the new one",
+        ));
+    }
     for transaction in &source.prepared {
         all.push(block(
             "PreparedTransaction",
@@ -314,6 +328,27 @@ fn database_findings(spec: &PostgresUpgradeSpec, database: &Database) -> Vec<Fin
             "PermissionDenied",
             database.name.clone(),
             "the administrator may not create a schema here; GRANT CREATE ON DATABASE to it",
+        ));
+    }
+    for publication in &database.publications_for_all_tables {
+        all.push(block(
+            "PublicationForAllTables",
+            format!("{}: publication {publication}", database.name),
+            "it would publish the marker tables too, which its subscribers lack: their apply would stop; make it a publication of named tables",
+        ));
+    }
+    for trigger in &database.event_triggers {
+        all.push(warn(
+            "EventTrigger",
+            format!("{}: event trigger {trigger}", database.name),
+            "it fires for the schema, triggers and publication that are created for the upgrade; see that it lets them pass",
+        ));
+    }
+    for index in &database.invalid_indexes {
+        all.push(warn(
+            "InvalidIndex",
+            format!("{}: index {index}", database.name),
+            "an invalid index is carried over as it is; drop or rebuild it",
         ));
     }
     if database.large_objects > 0 {
@@ -419,3 +454,6 @@ fn full_impossible(object: String) -> Finding {
         "a column's type has no equality (json, xml, point …): changes under REPLICA IDENTITY FULL can't be applied; add a key",
     )
 }
+
+#[cfg(test)]
+mod tests;

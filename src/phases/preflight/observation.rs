@@ -93,6 +93,7 @@ pub struct Connection {
 }
 
 /// What the source says.
+#[allow(clippy::struct_excessive_bools)] // facts about a server, not states of it
 #[derive(Clone, Debug, Default)]
 pub struct Source {
     /// It can't be reached, refuses the password, or shows another CA's certificate.
@@ -113,6 +114,10 @@ pub struct Source {
     pub may_create_roles: bool,
     /// Whether the administrator may make and read replication slots.
     pub may_replicate: bool,
+    /// Whether the administrator may not create subscriptions, which the way back needs on the source.
+    pub subscribing_denied: bool,
+    /// Logical replication slots of others.
+    pub other_slots: Vec<String>,
     /// Databases, and what is in them.
     pub databases: Vec<Database>,
     /// Prepared transactions.
@@ -145,6 +150,12 @@ pub struct Database {
     pub tables: Vec<Table>,
     /// How many large objects it holds.
     pub large_objects: i64,
+    /// Publications FOR ALL TABLES.
+    pub publications_for_all_tables: Vec<String>,
+    /// Event triggers that are enabled.
+    pub event_triggers: Vec<String>,
+    /// Indexes that are not valid.
+    pub invalid_indexes: Vec<String>,
     /// Whether the administrator may create a schema in it.
     pub may_create: bool,
 }

@@ -193,6 +193,11 @@ async fn server(session: &pgupgrade_postgres::connection::Session, source: &mut 
     source.idle_slot_timeout = facts.idle_replication_slot_timeout.unwrap_or_default();
     source.may_create_roles = role.may_create_roles();
     source.may_replicate = role.may_replicate();
+    source.subscribing_denied = !role.may_subscribe();
+    // Without logical decoding there are no logical slots, and Aurora has no WAL positions to ask for.
+    if source.wal_level == "logical" {
+        source.other_slots = inspect::foreign_slots(session).await?;
+    }
     source.prepared = inspect::prepared_transactions(session)
         .await?
         .into_iter()
@@ -227,6 +232,13 @@ async fn database(scope: &Scope, connector: &Connector, name: &str, source: &mut
     Ok(Database {
         name: name.to_owned(),
         large_objects: inspect::large_objects(&session).await?,
+        publications_for_all_tables: inspect::publications_for_all_tables(&session).await?,
+        event_triggers: inspect::event_triggers(&session).await?,
+        invalid_indexes: inspect::invalid_indexes(&session)
+            .await?
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         may_create: inspect::may_create_schema(&session).await?,
         tables: tables.into_iter().map(table).collect(),
     })

@@ -1,5 +1,6 @@
 //! The transaction that fences a database: locks all user tables for a moment, swaps the guard's body, sets the row.
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
@@ -14,6 +15,8 @@ use crate::owner::Claim;
 use crate::transaction::{SERIALIZE, assert_owner, begin, may_pass, roll_back, sql};
 
 const STEP: &str = "fencing the database";
+/// How long one try may wait for the locks: should this operator die meanwhile, the server waits no longer.
+const TRY: Duration = Duration::from_secs(5);
 const CLOSE: &str = include_str!("../../sql/fence_close.sql");
 
 /// A row that shows on the other side that everything before the fence has been applied.
@@ -112,7 +115,7 @@ async fn attempt(
     let left = order
         .patience
         .saturating_sub(start.elapsed())
-        .max(Duration::from_millis(100));
+        .clamp(Duration::from_millis(100), TRY);
     let script = format!(
         "{}; {}; {SERIALIZE}; SELECT pgupgrade.assert_open(); SELECT FROM pgupgrade.fence FOR UPDATE",
         begin(left, left),
@@ -126,7 +129,7 @@ async fn attempt(
         .get(0);
     let tables = tokio::select! {
         tables = lock_all(client) => tables?,
-        error = reap(reaper, pid, order.grace, ended) => return Err(error),
+        never = reap(reaper, pid, order.grace, ended) => match never {},
     };
     let waited = start.elapsed();
     let guarded = guard_new(client, &tables).await?;
@@ -173,15 +176,18 @@ async fn lock_all(client: &Client) -> Result<Vec<Table>, Error> {
     }
 }
 
-/// Ends, one by one, who has been in the way of a backend for longer than the grace. Returns only when its own
-/// connection fails; whom it may not end stays in the way until the lock's timeout.
-async fn reap(reaper: &Client, pid: i32, grace: Duration, ended: &mut Vec<i32>) -> Error {
+/// Ends, one by one, who has been in the way of a backend for longer than the grace, until it is dropped. Whom it may
+/// not end stays in the way until the lock's timeout, and so does everybody once its own connection fails.
+async fn reap(reaper: &Client, pid: i32, grace: Duration, ended: &mut Vec<i32>) -> Infallible {
     let kill = "SELECT pg_terminate_backend(b.pid) FROM unnest(pg_blocking_pids($1)) AS b (pid) WHERE b.pid = $2";
     let mut since: HashMap<i32, Instant> = HashMap::new();
     loop {
         let blocking: Vec<i32> = match reaper.query_one("SELECT pg_blocking_pids($1)", &[&pid]).await {
             Ok(row) => row.get(0),
-            Err(error) => return sql("looking for who is in the way of the fence")(error),
+            Err(error) => {
+                tracing::warn!(error = %describe(&error), "who is in the way of the fence is not ended any more");
+                return std::future::pending().await;
+            }
         };
         since.retain(|blocker, _| blocking.contains(blocker));
         for blocker in blocking.into_iter().filter(|blocker| *blocker > 0) {

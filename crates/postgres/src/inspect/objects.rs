@@ -6,8 +6,6 @@ use crate::{Error, QualifiedName, slot};
 
 const DATABASES: &str = include_str!("../../sql/inspect_databases.sql");
 const INVALID_INDEXES: &str = include_str!("../../sql/inspect_invalid_indexes.sql");
-const MATERIALIZED_VIEWS: &str = include_str!("../../sql/inspect_materialized_views.sql");
-const TABLE_SIZES: &str = include_str!("../../sql/inspect_table_sizes.sql");
 
 /// A database of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,14 +65,6 @@ async fn qualified_names(session: &Session, step: &str, query: &str) -> Result<V
 /// [`Error::Sql`].
 pub async fn invalid_indexes(session: &Session) -> Result<Vec<QualifiedName>, Error> {
     qualified_names(session, "listing invalid indexes", INVALID_INDEXES).await
-}
-
-/// Materialized views, which are not replicated.
-///
-/// # Errors
-/// [`Error::Sql`].
-pub async fn materialized_views(session: &Session) -> Result<Vec<QualifiedName>, Error> {
-    qualified_names(session, "listing materialized views", MATERIALIZED_VIEWS).await
 }
 
 /// How many large objects there are, which logical replication does not carry.
@@ -146,32 +136,4 @@ pub async fn database_size(session: &Session) -> Result<i64, Error> {
         .query_one("SELECT pg_database_size(current_database())", &[])
         .await;
     Ok(row.map_err(session.failed("measuring the database"))?.get(0))
-}
-
-/// How large a table is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TableSize {
-    /// The table; of partitioned ones the leaves.
-    pub name: QualifiedName,
-    /// Without indexes and values stored out of line, in bytes.
-    pub bytes: i64,
-    /// With both.
-    pub total_bytes: i64,
-}
-
-/// The size of every table, the largest first. One that is dropped meanwhile is left out.
-///
-/// # Errors
-/// [`Error::Sql`].
-pub async fn table_sizes(session: &Session) -> Result<Vec<TableSize>, Error> {
-    let rows = session
-        .query(TABLE_SIZES, &[])
-        .await
-        .map_err(session.failed("measuring tables"))?;
-    let size = |row: &tokio_postgres::Row| TableSize {
-        name: QualifiedName::new(row.get::<_, String>("nspname"), row.get::<_, String>("relname")),
-        bytes: row.get("bytes"),
-        total_bytes: row.get("total_bytes"),
-    };
-    Ok(rows.iter().map(size).collect())
 }

@@ -246,7 +246,6 @@ async fn from_clone_to_deletion() {
         ("pgupgrade-cluster", "pgupgrade-instance")
     );
     reboot(&lab, &clone).await;
-    another_password(&lab, &clone).await;
 
     assert!(
         lab.rds
@@ -313,18 +312,6 @@ async fn reboot(lab: &Lab, clone: &Cluster) {
         Some("8MB"),
         "carried over"
     );
-}
-
-async fn another_password(lab: &Lab, clone: &Cluster) {
-    lab.rds
-        .set_master_password(clone, &"An0ther-password".into())
-        .await
-        .unwrap();
-    lab.running("shop-prod-18").await;
-    assert!(lab.sql(clone, "An0ther-password", "SELECT 1").await.is_ok());
-    assert!(lab.sql(clone, PASSWORD, "SELECT 1").await.is_err());
-    let source = lab.rds.cluster("shop-prod").await.unwrap().unwrap();
-    assert!(lab.sql(&source, PASSWORD, "SELECT 1").await.is_ok());
 }
 
 async fn what_is_not_ours_stays(lab: &Lab) {

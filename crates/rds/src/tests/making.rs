@@ -1,5 +1,4 @@
 //! What is sent to make and change something.
-use secrecy::SecretString;
 
 use super::{OURS, Recorded, cluster_answer, done, fault, field, source, tags};
 use crate::CloneRequest;
@@ -87,25 +86,4 @@ async fn an_instance_of_another_cluster_is_not_the_writer() {
             .await;
         assert_eq!(result.is_ok(), ours, "{result:?}");
     }
-}
-
-#[tokio::test]
-async fn a_password_is_sent_and_never_told() {
-    let cluster = source().await;
-    let recorded = Recorded::start([fault(
-        400,
-        "InvalidParameterValue",
-        "The parameter MasterUserPassword is not valid.",
-    )])
-    .await;
-    let error = recorded
-        .rds
-        .set_master_password(&cluster, &SecretString::from("S3cret-word"))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        field(&recorded.requests()[0], "MasterUserPassword"),
-        Some("S3cret-word")
-    );
-    assert!(!format!("{error} {error:?}").contains("S3cret"));
 }

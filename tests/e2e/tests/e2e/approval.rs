@@ -2,10 +2,10 @@
 use std::time::Duration;
 
 use lab_world::{Options, PODS};
-use pgupgrade::api::{Phase, conditions};
+use pgupgrade::api::{Phase, PostgresUpgradeStatus, conditions};
 use serde_json::json;
 
-use crate::support::{self, UPGRADE_LIMIT};
+use crate::support::{self, SOON, UPGRADE_LIMIT};
 
 /// Several looks of the operator.
 const A_WHILE: Duration = Duration::from_secs(2);
@@ -21,11 +21,15 @@ async fn only_the_offered_token_starts_a_cutover_and_deletion_before_it_leaves_n
     assert!(token.starts_with("1-1-"), "{token}");
 
     let stays = async |reason: &str| {
+        let refused = |status: &PostgresUpgradeStatus| {
+            let allowed = conditions::find(&status.conditions, conditions::CUTOVER_ALLOWED);
+            allowed.is_some_and(|allowed| allowed.status == "False" && allowed.reason == reason)
+        };
+        upgrade.wait_for(reason, SOON, refused).await.unwrap();
         tokio::time::sleep(A_WHILE).await;
         let status = upgrade.status().await.unwrap();
         assert_eq!(status.phase, Phase::AwaitingCutover, "{:?}", status.message);
-        let allowed = conditions::find(&status.conditions, conditions::CUTOVER_ALLOWED).unwrap();
-        assert_eq!((allowed.status.as_str(), allowed.reason.as_str()), ("False", reason));
+        assert!(refused(&status), "{:?}", status.conditions);
         assert!(status.cutover.unwrap().started_at.is_none());
     };
     stays("AwaitingApproval").await;
