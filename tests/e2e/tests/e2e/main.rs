@@ -6,4 +6,5 @@ mod attempts;
 mod happy_path;
 mod refusals;
 mod restarts;
+mod setback;
 mod support;
