@@ -17,6 +17,13 @@ pub struct Resource {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResourceSide {
+    namespace: String,
+    name: String,
+    side: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResourcePhase {
     namespace: String,
     name: String,
@@ -33,6 +40,7 @@ pub struct Metrics {
     lag: Family<Resource, Gauge>,
     retained_wal: Family<Resource, Gauge>,
     apply_rate: Family<Resource, Gauge>,
+    database_size: Family<ResourceSide, Gauge>,
     rows_verified: Family<Resource, Gauge>,
     differences: Family<Resource, Gauge>,
     write_gap: Family<Resource, Gauge<f64, AtomicU64>>,
@@ -48,6 +56,7 @@ impl Default for Metrics {
             lag: Family::default(),
             retained_wal: Family::default(),
             apply_rate: Family::default(),
+            database_size: Family::default(),
             rows_verified: Family::default(),
             differences: Family::default(),
             write_gap: Family::default(),
@@ -80,6 +89,12 @@ impl Default for Metrics {
             "apply_bytes_per_second",
             "Rate at which the target applies the source's WAL",
             metrics.apply_rate.clone(),
+        );
+        registry.register_with_unit(
+            "database_size",
+            "Size of the databases that are replicated, on each side",
+            Unit::Bytes,
+            metrics.database_size.clone(),
         );
         registry.register(
             "verified_rows",
@@ -149,6 +164,11 @@ impl Metrics {
         }
     }
 
+    /// Takes over the size of the databases on `source` or `target`.
+    pub fn database_size(&self, resource: &Resource, side: &'static str, bytes: i64) {
+        self.database_size.get_or_create(&of_side(resource, side)).set(bytes);
+    }
+
     /// Counts a reconcile that ended with an error.
     pub fn failed(&self, resource: &Resource) {
         self.errors.get_or_create(resource).inc();
@@ -170,8 +190,19 @@ impl Metrics {
         ] {
             family.remove(resource);
         }
+        for side in ["source", "target"] {
+            self.database_size.remove(&of_side(resource, side));
+        }
         self.write_gap.remove(resource);
         self.reconciles.remove(resource);
         self.errors.remove(resource);
+    }
+}
+
+fn of_side(resource: &Resource, side: &'static str) -> ResourceSide {
+    ResourceSide {
+        namespace: resource.namespace.clone(),
+        name: resource.name.clone(),
+        side,
     }
 }

@@ -24,6 +24,7 @@ use crate::api::{
 use crate::error::Error;
 use crate::kubernetes::connections::{Endpoints, Format, KeySpec, Role};
 use crate::kubernetes::secrets::{self, BundleKind};
+use crate::metrics;
 
 /// The annotation with the meaning of `spec.desiredState`, for those who may not or do not want to change Git.
 const DESIRED_STATE: &str = "pgupgrade.dev/desired-state";
@@ -82,6 +83,15 @@ impl Scope {
     #[must_use]
     pub fn uid(&self) -> String {
         self.object.uid().unwrap_or_default()
+    }
+
+    /// The resource as metrics name it.
+    #[must_use]
+    pub fn resource(&self) -> metrics::Resource {
+        metrics::Resource {
+            namespace: self.namespace(),
+            name: self.name(),
+        }
     }
 
     /// The value of the owner tag and annotation.

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use pgupgrade_postgres::connection::{Connector, Profile};
 use pgupgrade_postgres::guard::{self, Body, Patience};
+use pgupgrade_postgres::inspect;
 use pgupgrade_postgres::replication::{self, Rate, Sample};
 use pgupgrade_postgres::subscription::{self, Subscription};
 use secrecy::ExposeSecret;
@@ -130,10 +131,13 @@ async fn subscribe_database(
 pub async fn observe(scope: &mut Scope) -> Result<Health, Error> {
     let (source, target) = (scope.source().await?, scope.target().await?);
     let mut total = Sample::default();
+    let (mut source_bytes, mut target_bytes) = (0, 0);
     for index in 0..scope.status.databases.len() {
         let database = scope.status.databases[index].clone();
         let on_source = source.connect(&database.name, Profile::Observe).await?;
         let on_target = target.connect(&database.name, Profile::Observe).await?;
+        source_bytes += inspect::database_size(&on_source).await?;
+        target_bytes += inspect::database_size(&on_target).await?;
         let states = subscription::states(&on_target).await?;
         for (number, stream) in database.streams.iter().enumerate() {
             let Some(sample) = replication::sample(&on_source, &stream.slot).await? else {
@@ -171,6 +175,9 @@ pub async fn observe(scope: &mut Scope) -> Result<Health, Error> {
             }
         }
     }
+    let metrics = &scope.context.metrics;
+    metrics.database_size(&scope.resource(), "source", source_bytes);
+    metrics.database_size(&scope.resource(), "target", target_bytes);
     let lag = enter(scope, &total);
     Ok(Health::Streaming(lag))
 }

@@ -131,15 +131,6 @@ pub async fn wal_senders(session: &Session) -> Result<Vec<WalSender>, Error> {
         .collect())
 }
 
-/// The position at which the server writes WAL now.
-///
-/// # Errors
-/// [`Error::Sql`]: on Aurora also where logical replication is off.
-pub async fn current_lsn(session: &Session) -> Result<PgLsn, Error> {
-    let row = session.query_one("SELECT pg_current_wal_lsn()", &[]).await;
-    Ok(row.map_err(session.failed("reading the WAL position"))?.get(0))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

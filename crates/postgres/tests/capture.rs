@@ -179,7 +179,7 @@ async fn markers_are_counted_and_waited_for() {
     marker::write(&session, STREAM, 1, "reverse", 8).await.unwrap();
     let newest = marker::newest(&session, STREAM, 1, "forward").await.unwrap().unwrap();
     assert_eq!(newest.number, 3);
-    assert!(newest.xid > 700 && newest.lsn < replication::current_lsn(&session).await.unwrap());
+    assert!(newest.xid > 700 && newest.lsn < slot::current_flush_lsn(&session).await.unwrap());
     assert!(marker::write(&session, STREAM, 1, "forward", 3).await.is_err());
 
     let patience = Duration::from_secs(5);
