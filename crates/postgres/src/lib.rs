@@ -3,6 +3,7 @@
 //! [`connection`] opens sessions; every other module is one subject of the upgrade. Names of tables are always given
 //! with their schema, since sessions search `pg_catalog` only.
 
+pub mod barrier;
 pub mod clone;
 pub mod connection;
 pub mod cut;

@@ -3,7 +3,7 @@ use rand::distr::{Alphanumeric, SampleString as _};
 
 use crate::connection::Session;
 use crate::name::PREFIX;
-use crate::{Error, QualifiedName, marker, quote_identifier, quote_literal};
+use crate::{Error, QualifiedName, barrier, marker, quote_identifier, quote_literal};
 
 const OWN: &str = include_str!("../sql/publication_own.sql");
 const TABLES: &str = include_str!("../sql/publication_tables.sql");
@@ -13,7 +13,7 @@ const TABLES: &str = include_str!("../sql/publication_tables.sql");
 pub struct Contents<'a> {
     /// The application's tables; of partitioned ones the roots.
     pub tables: Vec<QualifiedName>,
-    /// The stream, whose marker table comes with them.
+    /// The stream, whose marker and barrier tables come with them.
     pub stream: &'a str,
 }
 
@@ -33,6 +33,7 @@ pub async fn create(session: &Session, name: &str, contents: &Contents<'_>) -> R
     }
     let mut tables: Vec<String> = contents.tables.iter().map(|table| format!("ONLY {table}")).collect();
     tables.push(format!("ONLY {}", marker::table(contents.stream)));
+    tables.push(format!("ONLY {}", barrier::table(contents.stream)));
     let name = quote_identifier(name);
     let random = Alphanumeric.sample_string(&mut rand::rng(), 32);
     let script = format!(
@@ -60,7 +61,7 @@ pub async fn proof(session: &Session, name: &str) -> Result<Option<String>, Erro
     Ok(row.map(|row| row.get(0)))
 }
 
-/// The tables that a publication names, without the marker table: what another one needs to be its like.
+/// The tables that a publication names, without the marker and barrier tables: what another one needs to be its like.
 ///
 /// # Errors
 /// [`Error::Sql`].

@@ -13,7 +13,7 @@ use support::{NAME, STREAM, Side, connector_as};
 const ROLE: &str = "pgupgrade_6b2f0c1e";
 const LEFT: &str = "SELECT (SELECT count(*) FROM pg_publication) + (SELECT count(*) FROM pg_replication_slots)
     + (SELECT count(*) FROM pg_roles WHERE rolname LIKE 'pgupgrade%')
-    + (SELECT count(*) FROM pg_class WHERE relname LIKE 'marker_%')
+    + (SELECT count(*) FROM pg_class WHERE relname ~ '^(marker|barrier)_' AND relkind = 'r')
     + (SELECT count(*) FROM pg_shdepend WHERE refobjid NOT IN (SELECT oid FROM pg_roles) AND deptype = 'a')";
 
 async fn own_tables(session: &Session) -> Vec<pgupgrade_postgres::QualifiedName> {
@@ -52,10 +52,10 @@ async fn everything_is_made_once_and_goes(major: u16) {
         publication::published_tables(&session, NAME).await.unwrap(),
         own_tables(&session).await
     );
-    let leaves = "SELECT count(*) FROM pg_publication_tables WHERE tablename IN ('part_1', 'part_2', 'marker_main')";
-    assert_eq!(side.count(leaves).await, 3);
+    let leaves = "SELECT count(*) FROM pg_publication_tables WHERE tablename IN ('part_1', 'part_2', 'marker_main', 'barrier_main')";
+    assert_eq!(side.count(leaves).await, 4);
     let comment = "SELECT count(*) FROM pg_description WHERE description = 'ns/shop/6b2f0c1e'";
-    assert_eq!(side.count(comment).await, 1);
+    assert_eq!(side.count(comment).await, 2);
 
     let facts = slot::facts(&session, NAME).await.unwrap().unwrap();
     assert_eq!(

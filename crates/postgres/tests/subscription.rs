@@ -8,7 +8,7 @@ use lab_postgres::StopMode;
 use pgupgrade_postgres::connection::{Endpoint, Session};
 use pgupgrade_postgres::publication::{self, Contents};
 use pgupgrade_postgres::subscription::{self, Subscription};
-use pgupgrade_postgres::{Error, QualifiedName, marker, replication, role, schema, slot};
+use pgupgrade_postgres::{Error, QualifiedName, barrier, marker, replication, role, schema, slot};
 use secrecy::ExposeSecret as _;
 use support::{NAME, STREAM, Side, endpoint, eventually};
 use tokio_postgres::error::SqlState;
@@ -78,6 +78,11 @@ impl Pair {
         marker::wait(&self.on_target, STREAM, 1, "forward", number, PATIENCE)
             .await
             .unwrap();
+        let bumped = barrier::bump(&self.on_source, &[STREAM]).await.unwrap();
+        barrier::wait(&self.on_target, STREAM, bumped[0], PATIENCE)
+            .await
+            .unwrap();
+        assert_eq!(barrier::current(&self.on_target, STREAM).await.unwrap(), bumped[0]);
     }
 }
 
