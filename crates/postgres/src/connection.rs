@@ -8,6 +8,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
+use tokio_postgres::NoTls;
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -68,7 +69,8 @@ pub struct Connector {
     endpoint: Endpoint,
     username: String,
     config: tokio_postgres::Config,
-    tls: MakeRustlsConnect,
+    /// None: without encryption.
+    tls: Option<MakeRustlsConnect>,
 }
 
 impl fmt::Debug for Connector {
@@ -85,6 +87,21 @@ impl Connector {
     /// [`Error::CaBundle`] where the bundle has no certificate or a broken one.
     pub fn new(endpoint: Endpoint, credentials: Credentials, ca_pem: &[u8]) -> Result<Self, Error> {
         let tls = MakeRustlsConnect::new(tls(&endpoint, ca_pem)?);
+        Ok(Self::with(endpoint, credentials, Some(tls)))
+    }
+
+    /// A connector without encryption, for a socket or a network that needs none (as libpq's `sslmode=disable`).
+    #[must_use]
+    pub fn unencrypted(endpoint: Endpoint, credentials: Credentials) -> Self {
+        Self::with(endpoint, credentials, None)
+    }
+
+    fn with(endpoint: Endpoint, credentials: Credentials, tls: Option<MakeRustlsConnect>) -> Self {
+        let ssl_mode = if tls.is_some() {
+            SslMode::Require
+        } else {
+            SslMode::Disable
+        };
         let mut config = tokio_postgres::Config::new();
         config
             .host(&endpoint.host)
@@ -92,19 +109,19 @@ impl Connector {
             .user(&credentials.username)
             .password(credentials.password.expose_secret())
             .application_name(APPLICATION_NAME)
-            .ssl_mode(SslMode::Require)
+            .ssl_mode(ssl_mode)
             .connect_timeout(CONNECT)
             .tcp_user_timeout(SILENCE)
             .keepalives(true)
             .keepalives_idle(Duration::from_secs(5))
             .keepalives_interval(Duration::from_secs(2))
             .keepalives_retries(3);
-        Ok(Self {
+        Self {
             endpoint,
             username: credentials.username,
             config,
             tls,
-        })
+        }
     }
 
     /// The server.
@@ -128,10 +145,15 @@ impl Connector {
         let mut config = self.config.clone();
         config.dbname(database);
         let open = async {
-            let connected = config.connect(self.tls.clone()).await;
-            let (client, connection) =
-                connected.map_err(|error| connecting(error, &self.endpoint, database, &self.username))?;
-            Session::begin(client, connection, self.endpoint.clone(), database, profile).await
+            let failed = |error| connecting(error, &self.endpoint, database, &self.username);
+            let endpoint = self.endpoint.clone();
+            if let Some(tls) = self.tls.clone() {
+                let (client, connection) = config.connect(tls).await.map_err(failed)?;
+                Session::begin(client, connection, endpoint, database, profile).await
+            } else {
+                let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
+                Session::begin(client, connection, endpoint, database, profile).await
+            }
         };
         timeout(READY, open).await.unwrap_or_else(|_| {
             Err(Error::Unreachable {

@@ -25,6 +25,7 @@ pub mod slot;
 pub mod subscription;
 pub mod tables;
 mod transaction;
+pub mod uri;
 
 pub use error::Error;
 pub use name::{QualifiedName, quote_identifier, quote_literal};
