@@ -10,7 +10,7 @@ KEEP ?=
 export PGUPGRADE_CACHE CARGO_TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-clean test lint fmt crds prerequisites
+.PHONY: help build demo demo-clean test bench-verify faults real-schemas lint fmt crds prerequisites
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS="$$(printf '\t')" read -r name text; do printf '%-15s %s\n' "$$name" "$$text"; done
@@ -26,6 +26,15 @@ demo-clean: ## end a demo that leaves its world up
 
 test: prerequisites build ## unit, controller and end-to-end tests
 	$(CARGO) test --locked --workspace --all-targets --no-fail-fast
+
+bench-verify: prerequisites ## how fast two databases are compared; ROWS=1000000 is a smaller run
+	$(CARGO) bench --locked -p pgupgrade-verify --bench verify
+
+faults: prerequisites ## which faults of data and schema a comparison finds; FAULT=name makes some, CLEAN=3 shortens what is equal
+	$(CARGO) bench --locked --profile dev -p pgupgrade-verify --bench faults
+
+real-schemas: prerequisites ## compare databases of real applications between versions; needs Debian's and Python's packages
+	$(CARGO) bench --locked --profile dev -p pgupgrade-verify --bench real_schemas
 
 lint: ## what CI checks before the tests: format, lints, dependencies
 	$(CARGO) fmt --all --check

@@ -1,4 +1,6 @@
 //! The marker and barrier tables in schema `pgupgrade`, one of each a stream. The schema itself is made by [`crate::owner`].
+use tokio_postgres::error::SqlState;
+
 use crate::connection::Session;
 use crate::{Error, barrier, marker, quote_literal};
 
@@ -36,4 +38,30 @@ pub async fn drop_streams(session: &Session) -> Result<(), Error> {
             .map_err(failed())?;
     }
     Ok(())
+}
+
+/// Drops the marker and barrier tables of one stream. They leave their publications with that.
+///
+/// # Errors
+/// [`Error::Sql`].
+pub async fn drop_stream(session: &Session, stream: &str) -> Result<(), Error> {
+    let (marker, barrier) = (marker::table(stream), barrier::table(stream));
+    let script = format!("DROP TABLE IF EXISTS {marker}, {barrier}");
+    session
+        .batch_execute(&script)
+        .await
+        .map_err(session.failed(&format!("dropping {marker} and its barrier")))
+}
+
+/// Drops the schema where nothing is in it.
+///
+/// # Errors
+/// [`Error::Sql`].
+pub async fn drop_if_empty(session: &Session) -> Result<(), Error> {
+    let step = "dropping schema pgupgrade";
+    let dropped = session.batch_execute("DROP SCHEMA IF EXISTS pgupgrade RESTRICT").await;
+    match dropped {
+        Err(error) if error.code() == Some(&SqlState::DEPENDENT_OBJECTS_STILL_EXIST) => Ok(()),
+        other => other.map_err(session.failed(step)),
+    }
 }

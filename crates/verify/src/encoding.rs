@@ -2,8 +2,8 @@
 //!
 //! Rows are read in the binary format of COPY. Types whose binary form names objects by OID, or that have none, are
 //! read as text; what PostgreSQL writes in more than one way for one value is made one here: the flag word of arrays
-//! (`src/backend/utils/adt/arrayfuncs.c`, set or not for an array that once had a NULL) and the sign and payload of
-//! NaN.
+//! (`src/backend/utils/adt/arrayfuncs.c`, set or not for an array that once had a NULL), the OID of their elements'
+//! type, and the sign and payload of NaN.
 use crate::Error;
 
 /// How a column is read and made canonical.
@@ -13,26 +13,15 @@ pub(crate) enum Encoding {
     Verbatim,
     /// Cast to text by the server.
     Text,
-    /// A `real` or `double precision`.
-    Float,
+    /// Bytes of which nothing can be a NaN, so many, then only floats: `real`, `double precision`, geometric types.
+    Floats(usize),
     /// An array of those.
-    FloatArray,
-    /// Any other array of built-in types.
+    FloatsArray(usize),
+    /// Any other array of what is read as it is.
     Array,
 }
 
 impl Encoding {
-    /// The encoding under the name that the catalogue query gives it.
-    pub(crate) fn parse(name: &str) -> Self {
-        match name {
-            "verbatim" => Self::Verbatim,
-            "float" => Self::Float,
-            "float array" => Self::FloatArray,
-            "array" => Self::Array,
-            _ => Self::Text,
-        }
-    }
-
     fn is_plain(self) -> bool {
         matches!(self, Self::Verbatim | Self::Text)
     }
@@ -131,24 +120,25 @@ impl Canon {
 fn canonical(encoding: Encoding, value: &mut [u8]) {
     match encoding {
         Encoding::Verbatim | Encoding::Text => {}
-        Encoding::Float => one_nan(value),
-        Encoding::Array => clear_flags(value),
-        Encoding::FloatArray => {
-            clear_flags(value);
-            elements(value);
+        Encoding::Floats(skipped) => one_nan(value, skipped),
+        Encoding::Array => clear_header(value),
+        Encoding::FloatsArray(skipped) => {
+            clear_header(value);
+            elements(value, skipped);
         }
     }
 }
 
-/// An array is: dimensions, flags, type of the elements, then length and lower bound of each dimension.
-fn clear_flags(array: &mut [u8]) {
-    if let Some(flags) = array.get_mut(4..8) {
-        flags.fill(0);
+/// An array is: dimensions, flags, type of the elements, then length and lower bound of each dimension. The type is
+/// known from the column; its OID differs between the sides if it is a user's.
+fn clear_header(array: &mut [u8]) {
+    if let Some(flags_and_type) = array.get_mut(4..12) {
+        flags_and_type.fill(0);
     }
 }
 
 /// Behind the header of an array, each element has its length before it.
-fn elements(array: &mut [u8]) {
+fn elements(array: &mut [u8], skipped: usize) {
     let dimensions = array
         .first_chunk::<4>()
         .map_or(0, |bytes| u32::from_be_bytes(*bytes) as usize);
@@ -158,21 +148,24 @@ fn elements(array: &mut [u8]) {
         let Some((value, tail)) = tail.split_at_mut_checked(length) else {
             return;
         };
-        one_nan(value);
+        one_nan(value, skipped);
         rest = tail;
     }
 }
 
-/// A NaN may carry a sign and a payload, which no comparison sees.
-fn one_nan(value: &mut [u8]) {
-    if let Ok(bytes) = <[u8; 8]>::try_from(&*value) {
-        if f64::from_be_bytes(bytes).is_nan() {
-            value.copy_from_slice(&0x7ff8_0000_0000_0000_u64.to_be_bytes());
+/// A NaN may carry a sign and a payload, which no comparison sees. A value of four bytes is a `real`.
+fn one_nan(value: &mut [u8], skipped: usize) {
+    if let Ok(bytes) = <[u8; 4]>::try_from(&*value) {
+        if f32::from_be_bytes(bytes).is_nan() {
+            value.copy_from_slice(&0x7fc0_0000_u32.to_be_bytes());
         }
-    } else if let Ok(bytes) = <[u8; 4]>::try_from(&*value)
-        && f32::from_be_bytes(bytes).is_nan()
-    {
-        value.copy_from_slice(&0x7fc0_0000_u32.to_be_bytes());
+        return;
+    }
+    let (floats, _) = value.get_mut(skipped..).unwrap_or_default().as_chunks_mut::<8>();
+    for float in floats {
+        if f64::from_be_bytes(*float).is_nan() {
+            *float = 0x7ff8_0000_0000_0000_u64.to_be_bytes();
+        }
     }
 }
 
@@ -211,8 +204,8 @@ mod tests {
             canon(&[Encoding::Verbatim], &[Some(b"")])
         );
         assert_ne!(
-            canon(&[Encoding::Float], &[None]),
-            canon(&[Encoding::Float], &[Some(b"")])
+            canon(&[Encoding::Floats(0)], &[None]),
+            canon(&[Encoding::Floats(0)], &[Some(b"")])
         );
     }
 
@@ -227,11 +220,24 @@ mod tests {
 
     #[test]
     fn nan_is_one_value_and_zero_keeps_its_sign() {
-        let bits = |float: f64| canon(&[Encoding::Float], &[Some(&float.to_be_bytes())]);
+        let bits = |float: f64| canon(&[Encoding::Floats(0)], &[Some(&float.to_be_bytes())]);
         assert_eq!(bits(f64::NAN), bits(-f64::NAN));
         assert_ne!(bits(0.0), bits(-0.0));
-        let bits = |float: f32| canon(&[Encoding::Float], &[Some(&float.to_be_bytes())]);
+        let bits = |float: f32| canon(&[Encoding::Floats(0)], &[Some(&float.to_be_bytes())]);
         assert_eq!(bits(f32::NAN), bits(-f32::NAN));
+    }
+
+    #[test]
+    fn a_geometric_value_has_one_nan_at_each_place() {
+        // A path: closed, two points.
+        let path = |nan: f64| {
+            let floats = [1.0, nan, nan, -0.0].map(f64::to_be_bytes).concat();
+            [vec![1, 0, 0, 0, 2], floats].concat()
+        };
+        let canon = |value: &[u8]| canon(&[Encoding::Floats(5)], &[Some(value)]);
+        assert_eq!(canon(&path(f64::NAN)), canon(&path(-f64::NAN)));
+        assert_ne!(canon(&path(f64::NAN)), canon(&path(0.0)));
+        assert_eq!(canon(&path(3.0))[4..], path(3.0));
     }
 
     #[test]
@@ -241,7 +247,7 @@ mod tests {
             let null = (-1_i32).to_be_bytes().to_vec();
             [words, null, 8_i32.to_be_bytes().to_vec(), float.to_be_bytes().to_vec()].concat()
         };
-        let canon = |value: &[u8]| canon(&[Encoding::FloatArray], &[Some(value)]);
+        let canon = |value: &[u8]| canon(&[Encoding::FloatsArray(0)], &[Some(value)]);
         assert_eq!(canon(&array(0, f64::NAN)), canon(&array(1, -f64::NAN)));
         assert_ne!(canon(&array(0, 1.0)), canon(&array(0, 2.0)));
     }

@@ -3,20 +3,46 @@
 //! All rows of all tables are read on both sides at once, made canonical ([`encoding`]) and hashed in the client;
 //! count and sum of the hashes do not depend on the order, so that nothing has to be sorted. A row that is missing,
 //! doubled, changed, or has its values swapped with another's changes them.
+mod bulk;
 mod catalog;
 mod compare;
 mod copy_stream;
+mod dirty;
+mod drain;
 mod encoding;
-mod narrow;
+mod examples;
+mod feed;
+mod limits;
+mod live;
+mod lookup;
+mod pair;
+mod pinned;
+pub mod schema;
 mod side;
+mod sketch;
+mod snapshot;
+mod standalone;
+mod types;
+mod version;
+mod wide;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pgupgrade_postgres::QualifiedName;
+use serde::{Serialize, Serializer};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+pub use catalog::published_leaves;
 pub use compare::compare;
+pub use dirty::SpillError;
+pub use feed::{FeedError, FeedNames, create as create_feed, watchable};
+pub use limits::{Limits, Pause, PauseAbove};
+pub use live::{Foreign, Live, Replication};
+pub use pinned::Pinned;
+pub use side::Side;
+pub use standalone::{Left, Remnant, Standalone};
 
 /// What can go wrong while comparing; a difference is no error.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +67,12 @@ pub enum Error {
         /// The driver's error.
         source: tokio_postgres::Error,
     },
+    /// A step that is not this crate's own failed.
+    #[error(transparent)]
+    Postgres(#[from] Box<pgupgrade_postgres::Error>),
+    /// It can't be decided whether both sides are equal.
+    #[error("{0}")]
+    Undecided(String),
     /// The stream of COPY is not what the documentation says.
     #[error("reading a table in binary: {0}")]
     Format(&'static str),
@@ -52,38 +84,68 @@ pub enum Error {
         /// Why.
         detail: String,
     },
+    /// The changed rows could not be followed.
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    /// Keys could not be kept.
+    #[error(transparent)]
+    Spill(#[from] SpillError),
+}
+
+impl From<pgupgrade_postgres::Error> for Error {
+    fn from(error: pgupgrade_postgres::Error) -> Self {
+        Self::Postgres(Box::new(error))
+    }
 }
 
 /// Which tables are compared.
 #[derive(Clone, Debug)]
 pub enum Tables {
+    /// All of both sides.
+    All,
     /// Those of these publications on the source; tables without are listed as skipped.
     Published(Vec<String>),
     /// These, partitioned ones by the names of their leaves.
     Named(Vec<QualifiedName>),
 }
 
+/// Takes the progress of a comparison.
+pub type ProgressFn = Arc<dyn Fn(Progress) + Send + Sync>;
+
 /// How to compare.
 #[derive(Clone)]
 pub struct Options {
     /// At most this many keys are shown for a table that differs.
     pub examples: usize,
+    /// Whether the values of columns that differ are shown, and not only the names of the columns.
+    pub show_values: bool,
     /// How long the keys of rows that differ may be looked for, once it is known which tables differ: under a fence
     /// the application waits for that. Where the time is up, no keys are shown.
     pub search: Duration,
     /// Called after each table and every few thousand rows.
-    pub progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
+    pub progress: Option<ProgressFn>,
     /// Names of exported snapshots of source and target to read instead of what is there now.
     pub snapshots: Option<(String, String)>,
+    /// Sessions on each side that read at the same time.
+    pub parallelism: usize,
+    /// What may be taken of the servers.
+    pub limits: Limits,
+    /// Bytes that may be held to tell rows apart, and again for those that differ. With less than 10 MB for a table at
+    /// a time, tables wait for each other's.
+    pub sketch_bytes: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             examples: 5,
+            show_values: false,
             search: Duration::from_secs(5),
             progress: None,
             snapshots: None,
+            parallelism: 4,
+            limits: Limits::default(),
+            sketch_bytes: 24 << 20,
         }
     }
 }
@@ -99,10 +161,14 @@ pub struct Progress {
     pub rows: u64,
     /// Bytes read on one side.
     pub bytes: u64,
+    /// The share that has been read, of a hundred.
+    pub percent: u8,
+    /// Why nothing is read at the moment.
+    pub paused: Option<Pause>,
 }
 
 /// What the comparison found.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
     /// Rows read on the source.
     pub rows: u64,
@@ -112,16 +178,62 @@ pub struct Report {
     pub tables: Vec<TableResult>,
     /// Each table that was not.
     pub skipped: Vec<Skipped>,
+    /// Transactions that wrote on the target without coming from the source, with some of the tables that they wrote
+    /// to, as far as that is watched.
+    pub foreign: Foreigners,
     /// How many of the tables differ. Zero: both sides hold the same rows.
     pub differences: usize,
+    /// Why the tables that are listed may not be all, or not be what they were.
+    pub undecided: Option<String>,
     /// How long it took.
     pub elapsed: Duration,
 }
 
+/// What a comparison comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    /// All that was compared is equal.
+    Equal,
+    /// Something differs.
+    Different,
+    /// Nothing is known to differ, but not everything could be compared.
+    Undecided,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Equal => "equal",
+            Self::Different => "different",
+            Self::Undecided => "not decided",
+        })
+    }
+}
+
+impl Report {
+    /// What it comes to.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        if self.tables.iter().any(|table| !table.equal) {
+            Verdict::Different
+        } else if self.undecided.is_some() || self.tables.iter().any(|table| table.undecided.is_some()) {
+            Verdict::Undecided
+        } else {
+            Verdict::Equal
+        }
+    }
+}
+
+fn plain<S: Serializer>(name: &QualifiedName, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&name.plain())
+}
+
 /// A table that was compared.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct TableResult {
     /// Its name.
+    #[serde(serialize_with = "plain")]
     pub name: QualifiedName,
     /// Its rows on the source.
     pub rows: u64,
@@ -131,21 +243,43 @@ pub struct TableResult {
     pub equal: bool,
     /// Why it could not be compared: it is missing, or its columns differ.
     pub problem: Option<String>,
+    /// How many rows differ, by their keys; for a table without a key by how many its number of rows differs, but at
+    /// least one.
+    pub differing: u64,
+    /// Whether `differing` is an estimate, as it is where many rows differ.
+    pub estimated: bool,
     /// Keys of rows that differ, as far as asked for; none for a table without a key.
     pub examples: Vec<Example>,
+    /// Why it can't be told whether both sides hold the same rows, apart from what is known to differ.
+    pub undecided: Option<String>,
+    /// How it was read, where that matters.
+    pub notes: Vec<String>,
 }
 
-/// A row that differs. Its key is shown, its values are not.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A row that differs. Its key is shown, its values only on request.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Example {
     /// `column=value, …`
     pub key: String,
     /// How it differs.
     pub kind: Kind,
+    /// The columns that differ in a changed row.
+    pub columns: Vec<ColumnDifference>,
+}
+
+/// A column that differs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ColumnDifference {
+    /// Its name.
+    pub column: String,
+    /// Its value on the source as text, if values are shown; none for NULL.
+    pub source: Option<String>,
+    /// Its value on the target as text, if values are shown; none for NULL.
+    pub target: Option<String>,
 }
 
 /// How a row differs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Kind {
     /// The target does not have it.
     Missing,
@@ -162,7 +296,22 @@ impl fmt::Display for Example {
             Kind::Extra => "extra",
             Kind::Changed => "changed",
         };
-        write!(f, "{}: {kind}", self.key)
+        write!(f, "{}: {kind}", self.key)?;
+        for (number, column) in self.columns.iter().enumerate() {
+            write!(f, "{}{column}", if number == 0 { " in " } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ColumnDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.column)?;
+        if self.source.is_none() && self.target.is_none() {
+            return Ok(());
+        }
+        let shown = |value: &Option<String>| value.as_ref().map_or("NULL".to_owned(), |value| format!("'{value}'"));
+        write!(f, " ({}, on the target {})", shown(&self.source), shown(&self.target))
     }
 }
 
@@ -174,18 +323,36 @@ impl fmt::Display for TableResult {
             return Ok(());
         }
         write!(f, ", on the target {}", self.target_rows)?;
-        match &self.problem {
-            Some(problem) => write!(f, "; {problem}")?,
-            None => f.write_str("; they differ")?,
+        if let Some(problem) = &self.problem {
+            write!(f, "; {problem}")?;
+        } else {
+            let about = if self.estimated { "about " } else { "" };
+            write!(f, "; they differ in {about}{}", self.differing)?;
         }
         self.examples.iter().try_for_each(|example| write!(f, "; {example}"))
     }
 }
 
+/// The hash of a key: its columns' values in the key's order as they are sent in binary, each after its length in four
+/// bytes.
+pub(crate) fn key_hash(key: &[u8], seed: u64) -> u64 {
+    xxh3_64_with_seed(key, seed)
+}
+
+/// Who else wrote on the target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Foreigners {
+    /// How many transactions.
+    pub transactions: u64,
+    /// Some of the tables.
+    pub tables: Vec<String>,
+}
+
 /// A table that was not compared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Skipped {
     /// Its name.
+    #[serde(serialize_with = "plain")]
     pub name: QualifiedName,
     /// Why.
     pub reason: &'static str,

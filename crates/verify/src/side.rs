@@ -2,6 +2,8 @@
 use std::fmt;
 
 use futures::{TryStreamExt, pin_mut};
+use pgupgrade_postgres::connection::{Connector, Profile, Session};
+use pgupgrade_postgres::quote_literal;
 use tokio_postgres::Client;
 
 use crate::Error;
@@ -9,10 +11,15 @@ use crate::copy_stream::Rows;
 
 const SESSION: &str = include_str!("../sql/session.sql");
 
+/// One snapshot for all that is read.
+pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
 /// Which of the two databases.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// The database that is upgraded.
     Source,
+    /// The database that takes its place.
     Target,
 }
 
@@ -22,6 +29,22 @@ impl Side {
             Self::Source => "source",
             Self::Target => "target",
         }
+    }
+
+    /// Where what belongs to the side is in a pair.
+    pub(crate) fn index(self) -> usize {
+        match self {
+            Self::Source => 0,
+            Self::Target => 1,
+        }
+    }
+}
+
+/// Turns an error of a connection into ours.
+pub(crate) fn connect_error(side: Side) -> impl FnOnce(pgupgrade_postgres::Error) -> Error {
+    move |source| Error::Connect {
+        side: side.name(),
+        source: Box::new(source),
     }
 }
 
@@ -41,27 +64,55 @@ pub(crate) fn sql(side: Side, step: impl fmt::Display) -> impl FnOnce(tokio_post
     }
 }
 
-/// Settings that make text alike on both sides, and one snapshot for all that is read.
+/// A session that is made ready to read, in an exported snapshot if one is named.
+pub(crate) async fn open(
+    connector: &Connector,
+    side: Side,
+    database: &str,
+    snapshot: Option<&str>,
+) -> Result<Session, Error> {
+    let session = connector.connect(database, Profile::Long).await;
+    let session = session.map_err(connect_error(side))?;
+    match snapshot {
+        None => prepare(&session, side).await?,
+        Some(_) => begin(&session, side, snapshot).await?,
+    }
+    Ok(session)
+}
+
+/// Settings that make what is read alike on both sides.
+pub(crate) async fn prepare(client: &Client, side: Side) -> Result<(), Error> {
+    let step = "preparing the session";
+    client.batch_execute(SESSION).await.map_err(sql(side, step))?;
+    raw_text(client, side).await
+}
+
+/// Prepares a session, and takes one snapshot for all that it reads: a new one, or one that was exported.
 pub(crate) async fn begin(client: &Client, side: Side, snapshot: Option<&str>) -> Result<(), Error> {
-    client
-        .batch_execute(SESSION)
-        .await
-        .map_err(sql(side, "preparing the session"))?;
-    let script = match snapshot {
-        None => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned(),
-        Some(name) => format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
-            postgres_protocol::escape::escape_literal(name)
-        ),
-    };
+    prepare(client, side).await?;
+    match snapshot {
+        Some(name) => enter(client, side, name).await,
+        None => client
+            .batch_execute(BEGIN)
+            .await
+            .map_err(sql(side, "taking a snapshot")),
+    }
+}
+
+/// Begins a transaction in an exported snapshot; one that was left open ends.
+pub(crate) async fn enter(client: &Client, side: Side, snapshot: &str) -> Result<(), Error> {
+    let script = format!(
+        "ROLLBACK; {BEGIN}; SET TRANSACTION SNAPSHOT {}",
+        quote_literal(snapshot)
+    );
     client
         .batch_execute(&script)
         .await
-        .map_err(sql(side, "taking a snapshot"))
+        .map_err(sql(side, "entering a snapshot"))
 }
 
 /// Text that is in no encoding comes as it is; asked for in another it would be refused.
-pub(crate) async fn raw_text(client: &Client, side: Side) -> Result<(), Error> {
+async fn raw_text(client: &Client, side: Side) -> Result<(), Error> {
     let step = "reading the encoding";
     let row = client
         .query_one("SELECT current_setting('server_encoding')", &[])

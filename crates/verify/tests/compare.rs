@@ -176,11 +176,11 @@ async fn every_fault_is_found_and_nothing_else() {
         assert_eq!(found, wanted, "{change}");
         assert_eq!(report.differences, tables.len());
         if let Some((key, kind)) = example {
-            let example = Example {
-                key: (*key).to_owned(),
-                kind: *kind,
-            };
-            assert!(examples(&report).contains(&example), "{change}: {:?}", report.tables);
+            let shown = examples(&report);
+            let is_shown = shown
+                .iter()
+                .any(|example| (example.key.as_str(), example.kind) == (*key, *kind));
+            assert!(is_shown, "{change}: {:?}", report.tables);
         }
         pair.on_target.batch_execute(undo).await.unwrap();
     }
@@ -350,13 +350,8 @@ async fn types(from: u16, to: u16) {
             .unwrap();
         let report = pair.compare(&tables, &Options::default()).await;
         assert_eq!((name, different(&report)), (name, vec!["wide"]));
-        assert_eq!(
-            examples(&report),
-            [Example {
-                key: "id=1".to_owned(),
-                kind: Kind::Changed
-            }]
-        );
+        let shown: Vec<String> = examples(&report).iter().map(ToString::to_string).collect();
+        assert_eq!(shown, [format!("id=1: changed in {name}")]);
         pair.on_target
             .batch_execute("TRUNCATE wide; INSERT INTO wide SELECT * FROM kept; DROP TABLE kept")
             .await

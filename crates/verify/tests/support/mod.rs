@@ -1,4 +1,7 @@
 //! Two servers and ways to them.
+#![allow(dead_code, reason = "each test takes what it needs")]
+pub mod replicated;
+
 use lab_postgres::Scratch;
 use pgupgrade_postgres::connection::{Connector, Credentials, Endpoint};
 use pgupgrade_verify::{Options, Report, Tables, compare};
@@ -31,6 +34,28 @@ impl Pair {
 
     pub async fn target_client(&self) -> Client {
         client(&self.target).await
+    }
+
+    pub fn source_server(&self) -> &Scratch {
+        &self.source
+    }
+
+    pub fn target_server(&self) -> &Scratch {
+        &self.target
+    }
+
+    pub fn source(&self) -> Connector {
+        connector(&self.source)
+    }
+
+    pub fn target(&self) -> Connector {
+        connector(&self.target)
+    }
+
+    /// How a subscription finds the source.
+    pub fn conninfo(&self) -> String {
+        let (host, port, password) = (self.source.host(), self.source.port(), self.source.password());
+        format!("host={host} port={port} dbname=postgres user=postgres password={password} sslmode=require")
     }
 
     pub async fn compare(&self, tables: &Tables, options: &Options) -> Report {
