@@ -1,5 +1,6 @@
 //! The operator behind the custom resource `PostgresUpgrade`.
 pub mod api;
+pub mod command;
 pub mod controller;
 pub mod cutover;
 pub mod error;
@@ -8,3 +9,4 @@ pub mod kubernetes;
 pub mod metrics;
 pub mod phases;
 pub mod telemetry;
+pub mod verification;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use kube::Client;
+use pgupgrade::command::verify;
 use pgupgrade::controller::context::{Context, Settings};
 use pgupgrade::controller::leader::Leadership;
 use pgupgrade::error::Error;
@@ -29,6 +30,7 @@ enum Command {
     Run(RunArguments),
     /// Print the `CustomResourceDefinition`.
     Crd,
+    Verify(Box<verify::Arguments>),
 }
 
 #[derive(Debug, Args)]
@@ -73,8 +75,12 @@ async fn main() -> ExitCode {
             print!("{}", api::crd_yaml());
             ExitCode::SUCCESS
         }
+        Command::Verify(arguments) => {
+            telemetry::install(telemetry::LogFormat::Text, telemetry::COMMAND);
+            Box::pin(verify::run(*arguments)).await
+        }
         Command::Run(arguments) => {
-            telemetry::install(arguments.log_format);
+            telemetry::install(arguments.log_format, telemetry::OPERATOR);
             match run(arguments).await {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {

@@ -1,0 +1,2 @@
+//! Commands for people, which need neither Kubernetes nor AWS.
+pub mod verify;
