@@ -39,7 +39,18 @@ pub enum Error {
     Rds(#[from] pgupgrade_rds::Error),
     /// The comparison of both sides.
     #[error(transparent)]
-    Verify(#[from] pgupgrade_verify::Error),
+    Verify(Box<pgupgrade_verify::Error>),
+    /// The slot that tells of changed rows.
+    #[error(transparent)]
+    Feed(Box<pgupgrade_verify::FeedError>),
+    /// The verdict has nothing to go on.
+    #[error(
+        "the rows of both sides have not been compared by this process in time; the next approval finds them compared"
+    )]
+    NotCompared,
+    /// The `ConfigMap` with the report could not be written.
+    #[error("writing the report: {0}")]
+    Report(kube::Error),
     /// The client for the Kubernetes API can't be made.
     #[error("no Kubernetes client: {0}; set KUBECONFIG or run with a ServiceAccount")]
     Client(Box<kube::Error>),
@@ -125,5 +136,17 @@ impl Error {
     #[must_use]
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Api { source, .. } if matches!(source.as_ref(), kube::Error::Api(status) if status.code == 409))
+    }
+}
+
+impl From<pgupgrade_verify::Error> for Error {
+    fn from(error: pgupgrade_verify::Error) -> Self {
+        Self::Verify(Box::new(error))
+    }
+}
+
+impl From<pgupgrade_verify::FeedError> for Error {
+    fn from(error: pgupgrade_verify::FeedError) -> Self {
+        Self::Feed(Box::new(error))
     }
 }

@@ -100,7 +100,7 @@ impl Phase {
             Self::Upgrading => "upgrading the clone to the new major version",
             Self::Optimizing => "collecting statistics on the upgraded clone",
             Self::Replicating => "subscribing the upgraded clone from the proven position",
-            Self::Verifying => "verification under live writes comes later; every row is compared under the fence",
+            Self::Verifying => "comparing every row and the schemas while the application writes",
             Self::AwaitingCutover => "in step with the source; the cutover is offered next",
             Self::CuttingOver => "cutting over: the application moves to the new database",
             Self::Soaking => "the application runs on the new database; reverse replication to the old one",

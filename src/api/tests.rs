@@ -48,6 +48,12 @@ spec:
         - {table: public.log, identity: InsertOnly}
   replication: {replicaIdentityPolicy: SetIndexOrFull, maxRetainedWAL: 32Gi}
   optimization: {vacuum: Vacuum}
+  verification:
+    parallelism: 8
+    onDifference: Hold
+    maxBytesPerSecond: 200Mi
+    pauseAbove: {activeSessions: 64, replicationLag: 30s}
+    acceptDifferences: [{table: public.audit, comment: written by a trigger on both}]
   application:
     connections:
       - kind: Secret

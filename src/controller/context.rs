@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 use super::tasks::Tasks;
 use crate::error::Error;
 use crate::metrics::Metrics;
+use crate::verification::Comparisons;
 
 /// The field manager of everything that the operator applies.
 pub const FIELD_MANAGER: &str = "pgupgrade";
@@ -58,6 +59,8 @@ pub struct Context {
     pub settings: Settings,
     /// Work that goes on between reconciles.
     pub tasks: Tasks,
+    /// What the comparisons of this process have found.
+    pub comparisons: Comparisons,
     /// What `/metrics` tells.
     pub metrics: Arc<Metrics>,
     rds: Mutex<HashMap<Option<String>, Rds>>,
@@ -76,6 +79,7 @@ impl Context {
             client,
             settings,
             tasks: Tasks::default(),
+            comparisons: Comparisons::default(),
             metrics,
             rds: Mutex::default(),
         }

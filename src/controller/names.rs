@@ -33,6 +33,12 @@ pub fn reverse(uid: &str, attempt: i32, stream: &str) -> String {
     format!("pgupgrade_{}_a{attempt}_{stream}_rev", short(uid))
 }
 
+/// The slot, and its publication, that tell of changed rows while both sides are compared.
+#[must_use]
+pub fn verification(uid: &str, attempt: i32) -> String {
+    format!("pgupgrade_{}_a{attempt}_verify", short(uid))
+}
+
 /// The role that subscriptions log in with.
 #[must_use]
 pub fn role(uid: &str) -> String {

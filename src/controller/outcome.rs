@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::api::conditions::{Conditions, seconds};
+use crate::api::conditions::{self, Conditions, seconds};
 use crate::api::{AttemptOutcome, Phase, PhaseRecord, PostgresUpgradeStatus, WaitStatus};
 
 /// What a phase tells the driver to do next.
@@ -251,20 +251,30 @@ fn conclude(
     let phase = status.phase;
     let mut conditions = Conditions::new(&mut status.conditions, generation, now);
     let served = phase.serves_from_target();
-    conditions.set("Ready", served, if served { phase.name() } else { reason }, &message);
+    conditions.set(
+        conditions::READY,
+        served,
+        if served { phase.name() } else { reason },
+        &message,
+    );
     match verdict {
         Verdict::Progressing => {
-            conditions.set("Reconciling", true, phase.name(), &message);
-            conditions.set("Stalled", false, "Progressing", "");
+            conditions.set(conditions::RECONCILING, true, phase.name(), &message);
+            conditions.set(conditions::STALLED, false, "Progressing", "");
         }
         Verdict::Stalled(why) => {
-            conditions.set("Reconciling", false, phase.name(), &message);
-            conditions.set("Stalled", true, why, &message);
+            conditions.set(conditions::RECONCILING, false, phase.name(), &message);
+            conditions.set(conditions::STALLED, true, why, &message);
         }
         Verdict::Ended => {
-            conditions.set("Reconciling", false, phase.name(), &message);
+            conditions.set(conditions::RECONCILING, false, phase.name(), &message);
             let failed = phase == Phase::Failed;
-            conditions.set("Stalled", failed, if failed { reason } else { phase.name() }, &message);
+            conditions.set(
+                conditions::STALLED,
+                failed,
+                if failed { reason } else { phase.name() },
+                &message,
+            );
         }
     }
     status.message = Some(message);

@@ -13,6 +13,10 @@ pub enum Kind {
     Markers,
     /// ANALYZE and VACUUM on the upgraded clone.
     Maintenance,
+    /// Compares both sides while the application writes.
+    Comparison,
+    /// Compares both sides as of the fence.
+    Proof,
 }
 
 /// Names one task: a second start with the same key finds the first.

@@ -7,6 +7,7 @@ use pgupgrade_postgres::inspect;
 use crate::controller::scope::Scope;
 use crate::error::Error;
 use crate::kubernetes::workloads;
+use crate::verification::assess::{Compared, some};
 
 /// What the gate looks at.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +26,10 @@ pub struct Observation {
     pub max_transaction_age: Duration,
     /// Prepared transactions hold locks that nobody can end.
     pub prepared: Vec<String>,
+    /// How far reading all rows is, where it has not come to its end.
+    pub unverified: Option<String>,
+    /// How the schemas differ.
+    pub schema: Vec<String>,
     /// Deployments that aren't as they should be.
     pub workloads: Vec<String>,
 }
@@ -61,6 +66,21 @@ pub fn decide(seen: &Observation) -> Decision {
         return no(
             "TokenOutdated",
             format!("token {given} is not on offer; approve with {offered}"),
+        );
+    }
+    if let Some(how_far) = &seen.unverified {
+        return no(
+            "NotVerified",
+            format!("approved; waiting until every row is compared: {how_far}"),
+        );
+    }
+    if !seen.schema.is_empty() {
+        return no(
+            "SchemaChanged",
+            format!(
+                "approved; the schemas differ, make them equal or begin anew: {}",
+                some(&seen.schema)
+            ),
         );
     }
     if !seen.workloads.is_empty() {
@@ -114,6 +134,7 @@ pub async fn observe(
     given: Option<String>,
     offered: String,
     lag: Duration,
+    compared: Compared,
 ) -> Result<Observation, Error> {
     let spec = &scope.spec().cutover;
     let session = scope
@@ -131,7 +152,13 @@ pub async fn observe(
                 .map(|problem| problem.message),
         );
     }
+    let (unverified, schema) = match compared {
+        Compared::Reading(how_far) => (Some(how_far), Vec::new()),
+        Compared::Verified(remaining) => (None, remaining.schema),
+    };
     Ok(Observation {
+        unverified,
+        schema,
         given,
         offered,
         lag,
@@ -166,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_cutover_starts_only_when_everything_is_met() {
-        let table: [(&str, Observation, &str); 9] = [
+        let table: [(&str, Observation, &str); 11] = [
             ("all met", ready(), "Allowed"),
             ("no token", Observation { given: None, ..ready() }, "AwaitingApproval"),
             (
@@ -216,6 +243,22 @@ mod tests {
                     ..ready()
                 },
                 "LongTransaction",
+            ),
+            (
+                "not all rows compared",
+                Observation {
+                    unverified: Some("1 of 2 tables".to_owned()),
+                    ..ready()
+                },
+                "NotVerified",
+            ),
+            (
+                "schema",
+                Observation {
+                    schema: vec!["index".to_owned()],
+                    ..ready()
+                },
+                "SchemaChanged",
             ),
             (
                 "workload",

@@ -24,6 +24,7 @@ use crate::api::CutoverStep;
 use crate::api::conditions::micros;
 use crate::controller::scope::{Scope, now};
 use crate::error::Error;
+use crate::verification::Taken;
 
 /// Which way the application moves. Everything about a cutover is said in terms of these two sides.
 pub struct Direction {
@@ -45,6 +46,9 @@ pub enum Setback {
     /// The sides differ.
     #[error("both sides differ: {0}")]
     Different(String),
+    /// Whether the sides differ can't be told.
+    #[error("it can't be told whether both sides are equal: {0}")]
+    Undecided(String),
     /// The operator died in the middle.
     #[error("the operator was restarted during the cutover")]
     Restarted,
@@ -79,6 +83,8 @@ pub struct Cutover<'a> {
     /// A session on the other side.
     pub to_session: Session,
     gap: Option<GapSessions>,
+    /// Held until the cutover has committed or gone back.
+    comparison: Option<Taken>,
 }
 
 /// Runs `work` in a transaction that holds the owner row, so that a stale leader's work is refused.
@@ -151,6 +157,7 @@ impl<'a> Cutover<'a> {
             from_session,
             to_session,
             gap: None,
+            comparison: None,
         })
     }
 

@@ -8,7 +8,7 @@ use pgupgrade_postgres::subscription::Subscription;
 use pgupgrade_postgres::{maintenance, slot, subscription};
 use secrecy::ExposeSecret;
 
-use super::{Cutover, Setback, rewrite};
+use super::{Cutover, Setback, rewrite, verdict};
 use crate::controller::record::Record;
 use crate::error::Error;
 
@@ -32,6 +32,7 @@ pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
 async fn prepare_all(cutover: &mut Cutover<'_>) -> Result<(), Error> {
     rewrite::check(cutover.scope).await?;
     prepare(cutover).await?;
+    cutover.comparison = Some(verdict::prepare(cutover).await?);
     cutover.open_gap_sessions().await
 }
 

@@ -47,6 +47,19 @@ pub fn for_workload(name: &str) -> Vec<Access> {
     ]
 }
 
+/// For the `ConfigMap` with the report.
+#[must_use]
+pub fn for_report(name: &str) -> Vec<Access> {
+    let report = |name, verbs| Access {
+        group: "",
+        resource: "configmaps",
+        name,
+        verbs,
+    };
+    // What is to be created has no name that a rule could name.
+    vec![report(None, &["create"]), report(Some(name.to_owned()), &["patch"])]
+}
+
 /// Asks the API server for each permission (`SelfSubjectAccessReview`, which every account may use) and lists what is
 /// missing. It changes nothing.
 ///

@@ -4,8 +4,8 @@ use std::time::Duration;
 use kube::ResourceExt;
 use kube::runtime::events::EventType;
 
-use super::replicating;
-use crate::api::conditions::{micros, seconds};
+use super::{replicating, verifying};
+use crate::api::conditions::{self, micros, seconds};
 use crate::api::{
     ApprovalSource, ApprovalStatus, CutoverState, CutoverStatus, CutoverStep, Direction, Phase, StepStatus,
 };
@@ -28,13 +28,22 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
         replicating::Health::Streaming(lag) => lag,
         replicating::Health::Unwell(outcome) => return Ok(outcome),
     };
+    let compared = match verifying::compare(scope).await? {
+        Ok(compared) => compared,
+        Err(outcome) => return Ok(outcome),
+    };
     let offered = offer(scope).await?;
     let approval = approval(scope);
     let given = approval.as_ref().map(|approval| approval.token.clone());
     let (gate_began, gate_clock) = (now(), std::time::Instant::now());
-    let seen = gate::observe(scope, given, offered, lag).await?;
+    let seen = gate::observe(scope, given, offered, lag, compared).await?;
     let decision = gate::decide(&seen);
-    scope.condition("CutoverAllowed", decision.allowed, decision.reason, &decision.message);
+    scope.condition(
+        conditions::CUTOVER_ALLOWED,
+        decision.allowed,
+        decision.reason,
+        &decision.message,
+    );
     if !decision.allowed {
         return Ok(Outcome::wait(
             scope.context.settings.poll,

@@ -2,13 +2,17 @@
 use std::time::Duration;
 
 use kube::runtime::events::EventType;
-use pgupgrade_postgres::connection::{Connector, Profile};
+use pgupgrade_postgres::connection::{Connector, Profile, Session};
 use pgupgrade_postgres::publication::{self, Contents};
-use pgupgrade_postgres::{marker, schema, slot, tables};
+use pgupgrade_postgres::{barrier, marker, schema, slot, tables};
+use pgupgrade_verify::{create_feed, published_leaves};
 
 use super::cleanup;
 use crate::api::conditions::seconds;
-use crate::api::{AttemptOutcome, AttemptStatus, CutoverState, DatabaseStatus, Phase, StreamState, StreamStatus};
+use crate::api::{
+    AttemptOutcome, AttemptStatus, CutoverState, DatabaseStatus, Phase, StreamState, StreamStatus,
+    VerificationSlotStatus,
+};
 use crate::controller::names::{self, MAIN_STREAM};
 use crate::controller::outcome::Outcome;
 use crate::controller::scope::{Scope, now};
@@ -75,6 +79,7 @@ async fn next_attempt(scope: &mut Scope) -> Result<Option<Outcome>, Error> {
     let resolved = scope.resolved()?.clone();
     let target = resolved.target_identifier.clone().unwrap_or_default();
     scope.status.attempt = Some(number);
+    scope.status.verification = None;
     scope.status.cutover = scope
         .status
         .cutover
@@ -105,6 +110,10 @@ async fn next_attempt(scope: &mut Scope) -> Result<Option<Outcome>, Error> {
         .map(|name| DatabaseStatus {
             name: name.clone(),
             replica_identities: identities(name),
+            verification: Some(VerificationSlotStatus {
+                publication: names::verification(&uid, number),
+                slot: names::verification(&uid, number),
+            }),
             streams: vec![StreamStatus {
                 name: MAIN_STREAM.to_owned(),
                 publication: names::stream(&uid, number, MAIN_STREAM),
@@ -162,6 +171,27 @@ async fn capture(scope: &mut Scope, source: &Connector, database: &DatabaseStatu
             }
         }
     }
+    capture_changes(source, &session, database).await
+}
+
+/// The verification's own slot: it tells of every row that the clone may have in another version.
+async fn capture_changes(source: &Connector, session: &Session, database: &DatabaseStatus) -> Result<(), Error> {
+    let Some(names) = database.verification.as_ref().map(VerificationSlotStatus::names) else {
+        return Ok(());
+    };
+    let publications: Vec<String> = database
+        .streams
+        .iter()
+        .map(|stream| stream.publication.clone())
+        .collect();
+    let tables = published_leaves(session, &publications).await?;
+    let barriers: Vec<_> = database
+        .streams
+        .iter()
+        .map(|stream| barrier::table(&stream.name))
+        .collect();
+    let waiting = source.connect(&database.name, Profile::Long).await?;
+    create_feed(&waiting, &names, &tables, &barriers, LIMIT).await?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use pgupgrade_postgres::guard::{self, Patience};
 use pgupgrade_postgres::{owner, publication, role, schema, slot, subscription};
 
 use super::cleanup;
+use crate::api::conditions;
 use crate::api::{AttemptOutcome, DatabaseStatus, Phase, Writer};
 use crate::controller::outcome::Outcome;
 use crate::controller::record::Record;
@@ -37,7 +38,7 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
         attempt.finished_at = Some(crate::api::conditions::seconds(crate::controller::scope::now()));
     }
     scope.status.writer = Some(Writer::Target);
-    scope.condition("Succeeded", true, "Finalized", "");
+    scope.condition(conditions::SUCCEEDED, true, "Finalized", "");
     let resolved = scope.resolved()?;
     let version = resolved.target_engine_version.clone().unwrap_or_default();
     let old = scope.spec().source.identifier.clone();
@@ -70,6 +71,7 @@ async fn clean_target(scope: &Scope, database: &DatabaseStatus) -> Result<(), Er
         slot::drop(&session, &stream.reverse_slot, PATIENCE).await?;
         publication::drop(&session, &stream.reverse_publication).await?;
     }
+    cleanup::verification_slot(&session, database).await?;
     cleanup::restore_identities(scope, &session, &database.name).await?;
     if owner::read(&session).await?.is_some() {
         let claim = scope.claim(&session).await?;
@@ -86,6 +88,7 @@ async fn clean_source(scope: &Scope, database: &DatabaseStatus) -> Result<(), Er
         slot::drop(&session, &stream.slot, PATIENCE).await?;
         publication::drop(&session, &stream.publication).await?;
     }
+    cleanup::verification_slot(&session, database).await?;
     schema::drop_streams(&session).await?;
     Ok(role::drop(&session, &Record::role(scope)).await?)
 }

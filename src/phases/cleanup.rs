@@ -26,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub async fn attempt(scope: &mut Scope) -> Result<Option<Outcome>, Error> {
     let key_owner = scope.uid();
     scope.context.tasks.stop_all_of(&key_owner).await;
+    scope.context.comparisons.forget(&key_owner);
     stop_subscribing(scope).await;
     let source = scope.source().await?;
     for database in scope.status.databases.clone() {
@@ -35,8 +36,21 @@ pub async fn attempt(scope: &mut Scope) -> Result<Option<Outcome>, Error> {
             slot::drop(&session, &stream.slot, PATIENCE).await?;
             publication::drop(&session, &stream.publication).await?;
         }
+        verification_slot(&session, &database).await?;
     }
     reclaim(scope).await
+}
+
+/// Drops the verification's slot and publication.
+///
+/// # Errors
+/// Where the source does not answer; tried again.
+pub async fn verification_slot(session: &Session, database: &DatabaseStatus) -> Result<(), Error> {
+    if let Some(verification) = &database.verification {
+        slot::drop(session, &verification.slot, PATIENCE).await?;
+        publication::drop(session, &verification.publication).await?;
+    }
+    Ok(())
 }
 
 /// The clone's own subscription would only fill its log once the slot is gone. A clone that is gone needs nothing.

@@ -6,7 +6,7 @@ use kube::runtime::events::EventType;
 use pgupgrade_postgres::connection::Profile;
 use pgupgrade_postgres::fence::{self, FenceRow};
 
-use crate::api::conditions::{micros, seconds};
+use crate::api::conditions::{self, micros, seconds};
 use crate::api::{CutoverState, CutoverStep, GoDuration, Phase, SoakStatus};
 use crate::controller::outcome::Outcome;
 use crate::controller::scope::{Scope, now};
@@ -140,7 +140,7 @@ async fn go_forward(scope: &mut Scope) -> Result<Outcome, Error> {
     if !connected {
         scope.event(EventType::Warning, "WorkloadNotReady", message.clone());
     }
-    scope.condition("ApplicationConnected", connected, reason, &message);
+    scope.condition(conditions::APPLICATION_CONNECTED, connected, reason, &message);
     let ends =
         now().saturating_add(jiff::SignedDuration::try_from(scope.spec().soak.duration.get()).unwrap_or_default());
     scope.status.soak = Some(SoakStatus {

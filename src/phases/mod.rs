@@ -38,7 +38,7 @@ pub async fn run(phase: Phase, scope: &mut Scope) -> Result<Outcome, Error> {
         Phase::Upgrading => upgrading::run(scope).await,
         Phase::Optimizing => optimizing::run(scope).await,
         Phase::Replicating => replicating::run(scope).await,
-        Phase::Verifying => verifying::run(scope),
+        Phase::Verifying => verifying::run(scope).await,
         Phase::AwaitingCutover => awaiting_cutover::run(scope).await,
         Phase::CuttingOver => cutting_over::run(scope).await,
         Phase::Soaking => soaking::run(scope).await,

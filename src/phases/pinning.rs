@@ -5,6 +5,7 @@ use kube::runtime::events::EventType;
 use pgupgrade_postgres::connection::Profile;
 use pgupgrade_postgres::cut::{self, Verdict};
 
+use crate::api::conditions;
 use crate::api::{CutStatus, CutWitness, Evidence, Phase};
 use crate::controller::outcome::Outcome;
 use crate::controller::scope::Scope;
@@ -38,7 +39,7 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
                 Verdict::Refused(refusal) => {
                     scope.context.tasks.stop(&scope.task(Kind::Markers)).await;
                     let message = format!("{}: {refusal}", stream.slot);
-                    scope.condition("CutPointProven", false, "CutPointRefused", &message);
+                    scope.condition(conditions::CUT_POINT_PROVEN, false, "CutPointRefused", &message);
                     scope.event(EventType::Warning, "CutPointRefused", message.clone());
                     return Ok(Outcome::NextAttempt {
                         reason: "CutPointRefused",
@@ -50,7 +51,7 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
     }
     scope.context.tasks.stop(&scope.task(Kind::Markers)).await;
     let message = summary(scope);
-    scope.condition("CutPointProven", true, "WitnessesAgree", &message);
+    scope.condition(conditions::CUT_POINT_PROVEN, true, "WitnessesAgree", &message);
     scope.event(EventType::Normal, "CutPointProven", message);
     Ok(Outcome::Advance(Phase::Upgrading))
 }

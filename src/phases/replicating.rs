@@ -6,9 +6,11 @@ use pgupgrade_postgres::guard::{self, Body, Patience};
 use pgupgrade_postgres::inspect;
 use pgupgrade_postgres::replication::{self, Rate, Sample};
 use pgupgrade_postgres::subscription::{self, Subscription};
+use pgupgrade_verify::{create_feed, published_leaves, watchable};
 use secrecy::ExposeSecret;
 
-use crate::api::{DatabaseStatus, GoDuration, Phase, ReplicationStatus, StreamState};
+use crate::api::conditions;
+use crate::api::{DatabaseStatus, GoDuration, Phase, ReplicationStatus, StreamState, VerificationSlotStatus};
 use crate::controller::outcome::Outcome;
 use crate::controller::record::Record;
 use crate::controller::scope::{Scope, now};
@@ -16,6 +18,8 @@ use crate::error::Error;
 
 /// Catching up takes as long as the source has written meanwhile; what limits it is the WAL that it may retain.
 const LIMIT: Duration = Duration::from_hours(48);
+/// A slot's creation waits for what is open on the clone, where only our own work is.
+const WATCH_LIMIT: Duration = Duration::from_secs(30);
 /// Below this many bytes the lag is that of a running application, not of a backlog.
 const IN_STEP: i64 = 1 << 20;
 
@@ -89,6 +93,7 @@ async fn subscribe_database(
     // Closed to applications before the first change arrives, until the commit point.
     let claim = scope.claim(&session).await?;
     guard::prepare(&session, &claim, Body::NotOpen, &Patience::default()).await?;
+    watch_target(source, target, database).await?;
     for stream in &database.streams {
         if running(&stream.subscription) {
             continue;
@@ -121,6 +126,24 @@ async fn subscribe_database(
         }
         subscription::enable(&session, &stream.subscription).await?;
     }
+    Ok(())
+}
+
+/// What others write on the clone is told by a slot there.
+async fn watch_target(source: &Connector, target: &Connector, database: &DatabaseStatus) -> Result<(), Error> {
+    let Some(names) = database.verification.as_ref().map(VerificationSlotStatus::names) else {
+        return Ok(());
+    };
+    let on_source = source.connect(&database.name, Profile::Observe).await?;
+    let publications: Vec<String> = database
+        .streams
+        .iter()
+        .map(|stream| stream.publication.clone())
+        .collect();
+    let tables = published_leaves(&on_source, &publications).await?;
+    let waiting = target.connect(&database.name, Profile::Long).await?;
+    let tables = watchable(&waiting, &names, &tables).await?;
+    create_feed(&waiting, &names, &tables, &[], WATCH_LIMIT).await?;
     Ok(())
 }
 
@@ -164,7 +187,7 @@ pub async fn observe(scope: &mut Scope) -> Result<Health, Error> {
                     "{}: {errors} errors while applying, see the target's log",
                     stream.subscription
                 );
-                scope.condition("ReplicationHealthy", false, "ApplyError", &message);
+                scope.condition(conditions::REPLICATION_HEALTHY, false, "ApplyError", &message);
                 if state.is_some_and(|state| state.conflicts > 0) {
                     return Ok(unwell(
                         scope,
@@ -193,7 +216,7 @@ fn stream_state(state: Option<&subscription::State>, sample: &Sample) -> StreamS
 }
 
 fn unwell(scope: &mut Scope, reason: &'static str, message: &str) -> Health {
-    scope.condition("ReplicationHealthy", false, reason, message);
+    scope.condition(conditions::REPLICATION_HEALTHY, false, reason, message);
     Health::Unwell(Outcome::NextAttempt {
         reason,
         message: message.to_owned(),
@@ -234,7 +257,7 @@ fn enter(scope: &mut Scope, total: &Sample) -> Duration {
     } else {
         ("Streaming", String::new())
     };
-    scope.condition("ReplicationHealthy", true, reason, &message);
+    scope.condition(conditions::REPLICATION_HEALTHY, true, reason, &message);
     lag
 }
 

@@ -4,12 +4,15 @@ use std::time::Duration;
 use pgupgrade_postgres::connection::Profile;
 use pgupgrade_postgres::{replication, slot, subscription};
 
+use super::cleanup;
 use super::replicating::bytes_text;
-use crate::api::conditions::seconds;
+use crate::api::conditions::{self, seconds};
 use crate::api::{DatabaseStatus, DesiredState, FinalizePolicy, Phase, Writer};
 use crate::controller::outcome::Outcome;
 use crate::controller::scope::{Scope, now};
+use crate::controller::tasks::Kind;
 use crate::error::Error;
+use crate::verification::proof;
 
 /// Soaking ends by the user's word or by the time that the spec gives.
 const LIMIT: Duration = Duration::from_secs(u32::MAX as u64);
@@ -29,7 +32,7 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
     let over = scope.spec().soak.finalize_policy == FinalizePolicy::Automatic && ends.is_some_and(|ends| now() >= ends);
     if scope.desired_state() == DesiredState::Aborted {
         scope.condition(
-            "DesiredStateMet",
+            conditions::DESIRED_STATE_MET,
             false,
             "TooLateToAbort",
             "the application runs on the new database",
@@ -41,19 +44,47 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
         }
         return Ok(Outcome::Advance(Phase::CleaningUp));
     }
+    stop_comparing(scope).await?;
+    let proof = proof::keep_proving(scope)
+        .await?
+        .map_or_else(String::new, |text| format!("; {text}"));
     let reverse = reverse(scope).await;
     let version = scope.resolved()?.target_engine_version.clone().unwrap_or_default();
     let until = match (scope.spec().soak.finalize_policy, ends) {
         (FinalizePolicy::Automatic, Some(ends)) => format!("until {}", seconds(ends).0),
         _ => "until spec.desiredState is Finalized".to_owned(),
     };
-    let message = format!("runs on {version}; {reverse}; soaking {until}");
+    let message = format!("runs on {version}; {reverse}{proof}; soaking {until}");
     let after = ends.map_or(scope.context.settings.poll, |ends| {
         Duration::try_from(ends.duration_since(now()))
             .unwrap_or_default()
             .clamp(Duration::from_millis(50), scope.context.settings.poll)
     });
     Ok(Outcome::wait(after, LIMIT, "Soaking", message))
+}
+
+/// The slots of the comparison hold WAL back on both sides, and nobody reads them any more.
+async fn stop_comparing(scope: &mut Scope) -> Result<(), Error> {
+    if scope
+        .status
+        .databases
+        .iter()
+        .all(|database| database.verification.is_none())
+    {
+        return Ok(());
+    }
+    scope.context.tasks.stop(&scope.task(Kind::Comparison)).await;
+    scope.context.comparisons.end(&scope.task(Kind::Comparison)).await;
+    for side in [scope.target().await?, scope.source().await?] {
+        for database in &scope.status.databases {
+            let session = side.connect(&database.name, Profile::Act).await?;
+            cleanup::verification_slot(&session, database).await?;
+        }
+    }
+    for database in &mut scope.status.databases {
+        database.verification = None;
+    }
+    Ok(())
 }
 
 /// Trouble on the way back is told, and never touches the new database.
@@ -64,11 +95,11 @@ async fn reverse(scope: &mut Scope) -> String {
             if let Some(soak) = &mut scope.status.soak {
                 soak.reverse_lag_bytes = Some(lag);
             }
-            scope.condition("ReplicationHealthy", true, "Streaming", &text);
+            scope.condition(conditions::REPLICATION_HEALTHY, true, "Streaming", &text);
             text
         }
         Err(problem) => {
-            scope.condition("ReplicationHealthy", false, "ReverseBroken", &problem);
+            scope.condition(conditions::REPLICATION_HEALTHY, false, "ReverseBroken", &problem);
             format!("reverse replication is broken ({problem})")
         }
     }

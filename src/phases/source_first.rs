@@ -5,6 +5,7 @@ use pgupgrade_postgres::fence::{self, FenceRow};
 use pgupgrade_postgres::replication::{self, Sample};
 
 use super::replicating::bytes_text;
+use crate::api::conditions;
 use crate::api::{CutoverStatus, Phase};
 use crate::controller::outcome::Outcome;
 use crate::controller::scope::Scope;
@@ -89,7 +90,16 @@ async fn retention(scope: &mut Scope, session: &Session) -> Result<Option<Outcom
         return Ok(None);
     }
     let mut total = Sample::default();
-    for slot in scope.streams().map(|stream| stream.slot.clone()).collect::<Vec<_>>() {
+    let verification = scope
+        .status
+        .databases
+        .iter()
+        .filter_map(|database| database.verification.as_ref());
+    let slots = scope.streams().map(|stream| stream.slot.clone());
+    for slot in slots
+        .chain(verification.map(|verification| verification.slot.clone()))
+        .collect::<Vec<_>>()
+    {
         let Some(sample) = replication::sample(session, &slot).await? else {
             continue;
         };
@@ -111,7 +121,7 @@ async fn retention(scope: &mut Scope, session: &Session) -> Result<Option<Outcom
 }
 
 fn given_up(scope: &mut Scope, reason: &'static str, message: String) -> Outcome {
-    scope.condition("ReplicationHealthy", false, reason, &message);
+    scope.condition(conditions::REPLICATION_HEALTHY, false, reason, &message);
     Outcome::NextAttempt { reason, message }
 }
 

@@ -4,6 +4,7 @@ mod cutover;
 mod databases;
 mod source;
 mod target;
+mod verification;
 
 pub use application::{
     ApplicationSpec, ConnectionKey, ConnectionKind, ConnectionRef, ConnectionRole, ValueFormat, WorkloadKind,
@@ -19,6 +20,7 @@ pub use source::{
     RestartPolicy, SecretRef, SourceKind, SourceSpec,
 };
 pub use target::{ParameterGroupPolicy, ParameterGroupsSpec, TargetSpec};
+pub use verification::{AcceptedDifference, DifferencePolicy, PauseAbove, VerificationSpec};
 
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -105,6 +107,9 @@ pub struct PostgresUpgradeSpec {
     /// What is done to the upgraded clone before it catches up.
     #[serde(default)]
     pub optimization: OptimizationSpec,
+    /// How both sides are compared.
+    #[serde(default)]
+    pub verification: VerificationSpec,
     /// What is moved from the source to the target.
     pub application: ApplicationSpec,
     /// When and how the application is moved.

@@ -18,6 +18,7 @@ pub(super) const WORKLOADS: usize = 24;
 pub(super) const IDENTITIES: usize = 256;
 pub(super) const STEPS: usize = 16;
 pub(super) const EVIDENCE: usize = 8;
+pub(super) const WORST_TABLES: usize = 10;
 /// Object names, DNS names, identifiers, ARNs.
 pub(super) const NAME: usize = 512;
 
@@ -37,6 +38,13 @@ impl PostgresUpgradeStatus {
             for finding in &mut findings.items {
                 finding.object = cut(&finding.object, NAME);
                 finding.message = cut(&finding.message, MESSAGE);
+            }
+        }
+        if let Some(verification) = &mut self.verification {
+            verification.worst_tables.truncate(WORST_TABLES);
+            for table in &mut verification.worst_tables {
+                table.name = cut(&table.name, NAME);
+                table.message = cut(&table.message, NAME);
             }
         }
         if let Some(cutover) = &mut self.cutover {

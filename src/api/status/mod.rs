@@ -15,8 +15,8 @@ pub use cutover::{
 };
 pub use findings::{Finding, FindingsStatus, Severity};
 pub use replication::{
-    CutStatus, CutWitness, DatabaseStatus, Evidence, ReplicaIdentityChange, ReplicationStatus, StreamState,
-    StreamStatus, VerificationStatus,
+    CutStatus, CutWitness, DatabaseStatus, Evidence, PinnedProof, ReplicaIdentityChange, ReplicationStatus,
+    ReportReference, StreamState, StreamStatus, VerificationSlotStatus, VerificationStatus, WorstTable,
 };
 pub use resolved::{EndpointStatus, ResolvedConnection, ResolvedStatus, ResolvedWorkload, SourceChanges};
 
@@ -76,6 +76,9 @@ pub struct PostgresUpgradeStatus {
     /// How much was compared, and what came of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verification: Option<VerificationStatus>,
+    /// The `ConfigMap` with what is known of every table: JSON, compressed, under the key `report.json.gz`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report_ref: Option<ReportReference>,
     /// The cutover on offer, under way or done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cutover: Option<CutoverStatus>,

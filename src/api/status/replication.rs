@@ -1,5 +1,6 @@
 //! Streams, their cut, lag, and what was compared.
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
+use pgupgrade_verify::FeedNames;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,10 +18,36 @@ pub struct DatabaseStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = bounds::STREAMS))]
     pub streams: Vec<StreamStatus>,
+    /// What tells of the rows that change while both sides are compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verification: Option<VerificationSlotStatus>,
     /// Replica identities that were changed, with what they were.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = bounds::IDENTITIES))]
     pub replica_identities: Vec<ReplicaIdentityChange>,
+}
+
+/// A slot on the source, and its publication. Both are here before they are made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct VerificationSlotStatus {
+    /// The publication.
+    #[schemars(length(max = 63))]
+    pub publication: String,
+    /// The replication slot.
+    #[schemars(length(max = 63))]
+    pub slot: String,
+}
+
+impl VerificationSlotStatus {
+    /// As the comparison takes them.
+    #[must_use]
+    pub fn names(&self) -> FeedNames {
+        FeedNames {
+            slot: self.slot.clone(),
+            publication: self.publication.clone(),
+        }
+    }
 }
 
 /// A publication, a slot and a subscription, forward and in reverse. Every identifier is here before what it names is
@@ -178,4 +205,50 @@ pub struct VerificationStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "bounds::time")]
     pub last_verified_at: Option<Time>,
+    /// What the comparison of the whole data as of the fence found, after the cutover: Equal, Different, Lost (the
+    /// operator was restarted meanwhile). Absent while it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned_proof: Option<PinnedProof>,
+    /// Tables that differ or are undecided, the worst first; all are in the report.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = bounds::WORST_TABLES))]
+    pub worst_tables: Vec<WorstTable>,
+}
+
+/// An object in the resource's namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReportReference {
+    /// Its name.
+    #[schemars(length(max = 253))]
+    pub name: String,
+}
+
+/// What the comparison of the data as of the fence found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PinnedProof {
+    /// Every row of both sides is the same.
+    Equal,
+    /// Rows differ.
+    Different,
+    /// Its snapshots are gone.
+    Lost,
+}
+
+/// A table that differs or is undecided.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorstTable {
+    /// The table with its schema.
+    #[schemars(length(max = bounds::NAME))]
+    pub name: String,
+    /// Its rows on the source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<i64>,
+    /// Rows that differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub differences: Option<i64>,
+    /// Which, or why it is undecided.
+    #[schemars(length(max = bounds::NAME))]
+    pub message: String,
 }

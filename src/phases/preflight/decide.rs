@@ -6,8 +6,9 @@ use crate::api::{
 };
 use crate::controller::names;
 
-/// Replication slots that one run needs on the source, the reverse subscription's apply included.
-const SLOTS: i64 = 1;
+/// Replication slots that one run needs on the source: of the stream, of the verification, and the copy of that which
+/// it reads through.
+const SLOTS: i64 = 3;
 /// WAL senders that one run needs on the source.
 const WAL_SENDERS: i64 = 1;
 

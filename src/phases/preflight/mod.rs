@@ -4,6 +4,7 @@ mod moved;
 mod observation;
 mod observe;
 
+use crate::api::conditions;
 use crate::api::{
     ConnectionKind, EndpointStatus, FindingsStatus, Phase, ResolvedConnection, ResolvedStatus, Severity, Writer,
 };
@@ -20,7 +21,7 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
         Moved::No => {}
         Moved::AlreadyUpgraded(message) => {
             scope.status.writer = Some(Writer::Target);
-            scope.condition("Succeeded", true, "AlreadyUpgraded", &message);
+            scope.condition(conditions::SUCCEEDED, true, "AlreadyUpgraded", &message);
             return Ok(Outcome::Conclude {
                 phase: Phase::Succeeded,
                 reason: "AlreadyUpgraded",
@@ -40,7 +41,7 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
     scope.status.findings = Some(FindingsStatus::of(findings));
     if blocking.is_empty() {
         let message = format!("{warnings} warnings");
-        scope.condition("PreflightPassed", true, "NoBlockingFindings", &message);
+        scope.condition(conditions::PREFLIGHT_PASSED, true, "NoBlockingFindings", &message);
         freeze(scope, &seen)?;
         return Ok(Outcome::Advance(Phase::PreparingSource));
     }
@@ -49,7 +50,7 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
         .map(|finding| format!("{} {}: {}", finding.reason, finding.object, finding.message))
         .collect();
     let message = format!("{} blocking findings: {}", listed.len(), listed.join("; "));
-    scope.condition("PreflightPassed", false, "BlockingFindings", &message);
+    scope.condition(conditions::PREFLIGHT_PASSED, false, "BlockingFindings", &message);
     Ok(Outcome::hold("PreflightBlocked", message))
 }
 

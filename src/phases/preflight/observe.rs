@@ -13,6 +13,7 @@ use crate::controller::scope::key_specs;
 use crate::error::Error;
 use crate::kubernetes::connections::{self, Endpoints, Points};
 use crate::kubernetes::{permissions, secrets, workloads};
+use crate::verification::report;
 
 /// Looks at everything.
 ///
@@ -341,6 +342,7 @@ async fn application(
     for workload in &scope.spec().application.workloads {
         needed.extend(permissions::for_workload(&workload.name));
     }
+    needed.extend(permissions::for_report(&report::name(&scope.name())));
     let missing = permissions::missing(client, &namespace, &needed).await?;
     for problem in missing.into_iter().map(Problem::from) {
         if !seen.problems.contains(&problem) {

@@ -42,6 +42,17 @@ async fn a_clone_that_was_written_to_is_given_up_and_the_next_one_is_proven() {
     clusters.sort();
     assert_eq!(clusters, [SOURCE.to_owned(), second.target_identifier.clone()]);
 
+    damage(&world, &second.target_identifier).await;
+    let status = upgrade
+        .wait_for("another attempt", UPGRADE_LIMIT, |status| status.attempts.len() == 3)
+        .await
+        .unwrap();
+    let second = &status.attempts[1];
+    assert_eq!(
+        (second.outcome, second.reason.as_deref()),
+        (AttemptOutcome::Abandoned, Some("DifferenceFound"))
+    );
+
     upgrade
         .patch(json!({ "spec": { "desiredState": "Aborted" } }))
         .await
@@ -72,6 +83,15 @@ async fn write_on_the_clone(world: &World) {
         assert!(Instant::now() < until, "the clone never answered");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// A row that nobody on the source changes, written past replication and past the guard.
+async fn damage(world: &World, clone: &str) {
+    let client = world.admin(clone).await.unwrap();
+    let sql = "ALTER TABLE shop.products DISABLE TRIGGER USER;
+        INSERT INTO shop.products (sku, title, dimensions, attributes) VALUES ('damaged', '', '{}', '{}');
+        ALTER TABLE shop.products ENABLE TRIGGER USER";
+    client.batch_execute(sql).await.unwrap();
 }
 
 async fn parameter_group(world: &World) -> String {

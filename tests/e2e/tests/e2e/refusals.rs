@@ -113,7 +113,7 @@ async fn prepare(world: &World) {
         .unwrap();
     // The operator may look at all of these; a Secret that it may not read is another finding.
     let rules = json!({ "rules": [
-        { "apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": ["get", "list", "watch", "patch"] },
+        { "apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": ["get", "list", "watch", "patch", "create"] },
         { "apiGroups": ["apps"], "resources": ["deployments", "deployments/scale"], "verbs": ["get", "list", "watch", "patch"] },
     ] });
     world.apply::<Role>("look-at-all", rules).await.unwrap();

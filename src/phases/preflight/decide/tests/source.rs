@@ -38,14 +38,14 @@ fn the_source_server() {
             |case| case.source().fsync = false,
             &[("Blocking FsyncOff", "source", "fsync is off")],
         ),
-        ("just enough slots", |case| case.source().slots = (10, 9), &[]),
+        ("just enough slots", |case| case.source().slots = (10, 7), &[]),
         (
             "one slot too few",
-            |case| case.source().slots = (10, 10),
+            |case| case.source().slots = (10, 8),
             &[(
                 "Blocking NotEnoughSlots",
                 "source",
-                "max_replication_slots is 10 and 10 are in use, 1 more needed",
+                "max_replication_slots is 10 and 8 are in use, 3 more needed",
             )],
         ),
         (

@@ -20,6 +20,7 @@ pub async fn defaults(server: &mut Server) {
         "target": { "engineVersion": "18", "parameterGroups": { "policy": "CarryOver" } },
         "replication": { "replicaIdentityPolicy": "Require", "maxRetainedWAL": "64Gi" },
         "optimization": { "vacuum": "Skip" },
+        "verification": { "parallelism": 4, "onDifference": "NextAttempt" },
         "application": {
             "connections": [{ "kind": "Secret", "name": "shop-db" }],
             "workloads": [{ "kind": "Deployment", "name": "shop-api" }],
@@ -101,6 +102,13 @@ pub async fn accepted(server: &mut Server) {
         },
         "target": { "engineVersion": "18.1", "identifier": "shop-prod-18", "dbInstanceClass": "db.r8g.xlarge" },
         "optimization": { "vacuum": "Vacuum" },
+        "verification": {
+            "parallelism": 64,
+            "onDifference": "Hold",
+            "maxBytesPerSecond": "200Mi",
+            "pauseAbove": { "activeSessions": 64, "replicationLag": "30s" },
+            "acceptDifferences": [{ "table": "public.audit", "comment": "written on both sides" }],
+        },
         "cutover": { "approval": { "token": "2-1-9f3kqx", "comment": "CHG-4711" } },
         "soak": { "duration": "0s", "finalizePolicy": "Manual" },
     });
