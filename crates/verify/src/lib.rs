@@ -1,8 +1,10 @@
 //! Comparison of two PostgreSQL databases, row by row.
 //!
-//! All rows of all tables are read on both sides at once, made canonical ([`encoding`]) and hashed in the client;
-//! count and sum of the hashes do not depend on the order, so that nothing has to be sorted. A row that is missing,
-//! doubled, changed, or has its values swapped with another's changes them.
+//! All rows of all tables are read on both sides at once ([`bulk`]), made canonical ([`encoding`]) and hashed in the
+//! client; count and sum of the hashes do not depend on the order, so that nothing has to be sorted. A row that is
+//! missing, doubled, changed, or has its values swapped with another's changes them, and a sketch tells its key
+//! ([`sketch`]). [`compare()`] is for databases that hold still, [`Live`] for those that are written to, [`Pinned`] for
+//! what both were at one instant, and [`schema`] for everything that is no row.
 mod bulk;
 mod catalog;
 mod compare;
