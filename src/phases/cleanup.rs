@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub async fn attempt(scope: &mut Scope) -> Result<Option<Outcome>, Error> {
     let key_owner = scope.uid();
     scope.context.tasks.stop_all_of(&key_owner).await;
-    scope.context.comparisons.forget(&key_owner);
+    scope.context.comparisons.forget(&key_owner).await;
     stop_subscribing(scope).await;
     let source = scope.source().await?;
     for database in scope.status.databases.clone() {

@@ -95,6 +95,12 @@ impl Comparison {
         self.lock().clone()
     }
 
+    async fn close(&self) {
+        if let Some(live) = self.live.lock().await.take() {
+            Box::pin(live.close()).await;
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -126,16 +132,20 @@ impl Comparisons {
     /// Ends a comparison; what it has found, and the sides as of the fence, stay.
     pub async fn end(&self, key: &tasks::Key) {
         if let Some(comparison) = self.get(key) {
-            comparison.live.lock().await.take();
+            comparison.close().await;
         }
     }
 
-    /// Ends every comparison of a resource.
-    pub fn forget(&self, uid: &str) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|key, _| key.uid != uid);
+    /// Ends every comparison of a resource, and forgets what it has found.
+    pub async fn forget(&self, uid: &str) {
+        let comparisons: Vec<Arc<Comparison>> = {
+            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let keys: Vec<tasks::Key> = all.keys().filter(|key| key.uid == uid).cloned().collect();
+            keys.iter().filter_map(|key| all.remove(key)).collect()
+        };
+        for comparison in comparisons {
+            comparison.close().await;
+        }
     }
 }
 

@@ -22,6 +22,8 @@ const POSITION: &str = include_str!("../../sql/feed_position.sql");
 /// transaction began that was open at its start, so small ones would read the same WAL many times; the server keeps a
 /// page in a temporary file.
 const PAGE: i32 = 100_000;
+/// For dropping the copy at the end.
+const CLOSING: Duration = Duration::from_secs(5);
 /// Between two looks at a slot that has no more.
 const PAUSE: Duration = Duration::from_millis(10);
 /// A page is given so much time even where the deadline is nearer: one that is broken off costs the feed.
@@ -172,6 +174,17 @@ impl Feed {
     pub(crate) async fn advance(&self, lsn: Lsn) -> Result<(), FeedError> {
         let lsn = lsn.min(self.position);
         Ok(slot::advance(&self.aside, &self.names.slot, PgLsn::from(lsn.0)).await?)
+    }
+
+    /// Drops the copy at once, where its session's end would drop it a little later.
+    pub(crate) async fn close(self) {
+        let parameters: [&(dyn ToSql + Sync); 1] = [&self.copy];
+        let dropped = self.session.execute("SELECT pg_drop_replication_slot($1)", &parameters);
+        match timeout(CLOSING, dropped).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::debug!(slot = self.copy, %error, "it goes with its session"),
+            Err(_) => tracing::debug!(slot = self.copy, "it goes with its session"),
+        }
     }
 
     /// Whether a page of so many messages was the last one so far.

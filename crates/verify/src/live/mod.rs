@@ -258,6 +258,14 @@ impl Live {
         pins.pin(&self.database, &self.which, files).await
     }
 
+    /// Ends the comparison, and gives back at once what it holds on the servers.
+    pub async fn close(self) {
+        self.feed.close().await;
+        if let Some(foreign) = self.foreign {
+            foreign.close().await;
+        }
+    }
+
     /// What is known by now.
     #[must_use]
     pub fn report(&self) -> Report {
