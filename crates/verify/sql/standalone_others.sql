@@ -11,6 +11,8 @@ SELECT string_agg(s.slot_name::text, ', ' ORDER BY s.slot_name)
 FROM pg_replication_slots s
 LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid
 WHERE s.plugin = 'pgoutput' AND s.database = current_database() AND NOT s.temporary
+  -- Slots by which a subscription copies a table end with that; its own slot is here too.
+  AND s.slot_name !~ '^pg_[0-9]+_sync_[0-9]+_[0-9]+$'
   AND s.slot_name <> ALL ($1) AND s.slot_name !~ '^pgupgrade_'
   AND EXISTS (
     SELECT FROM carrying
