@@ -312,7 +312,9 @@ impl<'a> News<'a> {
     fn of(earlier: Option<&TableResult>, table: &'a TableResult) -> Self {
         let known = earlier.map_or(0, |earlier| earlier.examples.len());
         Self {
-            differing: table.differing - earlier.map_or(0, |earlier| earlier.differing),
+            differing: table
+                .differing
+                .saturating_sub(earlier.map_or(0, |earlier| earlier.differing)),
             examples: table.examples.get(known..).unwrap_or_default(),
         }
     }

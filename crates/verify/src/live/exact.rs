@@ -22,7 +22,7 @@ const TRIES: usize = 10;
 /// Transactions that are forgotten at a time.
 const BATCH: usize = 10_000;
 /// Between two tries.
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(300);
 
 /// Transactions of others, by table.
 pub(super) type Known = HashMap<usize, Vec<DirtyKey>>;

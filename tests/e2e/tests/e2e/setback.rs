@@ -18,7 +18,7 @@ async fn an_application_returns_to_the_old_database_when_the_new_one_dies_in_the
     let upgrade = world.create(support::manifest(&world).await).await.unwrap();
     let token = support::offered(&upgrade).await;
     upgrade.approve(&token).await.unwrap();
-    let until = Instant::now() + SOON;
+    let until = Instant::now() + UPGRADE_LIMIT;
     loop {
         let status = upgrade.status().await.unwrap();
         let steps = status.cutover.iter().flat_map(|cutover| &cutover.steps);
