@@ -54,6 +54,8 @@ impl Live {
     /// # Errors
     /// What a new start may find gone.
     pub async fn renew(&mut self) -> Result<(), Error> {
+        self.reach(false).await?;
+        self.look_for_foreign().await?;
         self.find_stale().await?;
         for index in 0..self.tables.len() {
             self.table(index).stale |= !self.readings[index].is_keyed() && self.dirty.len(number(index)) > 0;
