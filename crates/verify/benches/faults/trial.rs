@@ -86,6 +86,16 @@ impl<'a> Trials<'a> {
             }
         }
         self.undo(fault).await.unwrap();
+        match self.watch_it_undone().await {
+            Ok(left) if left.is_empty() => {}
+            Ok(left) => found.push(Found {
+                way: Way::ForeignFeed,
+                took: Duration::ZERO,
+                missed: Vec::new(),
+                alarms: left.into_iter().map(|left| format!("undone: {left}")).collect(),
+            }),
+            Err(error) => found.push(failed(Way::ForeignFeed, Duration::ZERO, &error)),
+        }
         Outcome {
             name: fault.name.clone(),
             is_control: fault.is_control(),
@@ -124,7 +134,7 @@ impl<'a> Trials<'a> {
         Ok(ready)
     }
 
-    async fn undo(&mut self, fault: &Fault) -> Result<(), String> {
+    async fn undo(&self, fault: &Fault) -> Result<(), String> {
         let world = self.world;
         world.on_target("SET session_replication_role = replica").await?;
         world.on_target(&fault.undo).await?;
@@ -135,17 +145,19 @@ impl<'a> Trials<'a> {
             world.on_target(&back).await?;
         }
         world.on_target("RESET session_replication_role").await?;
-        world.on_source(&fault.undo_on_source).await?;
-        // What the other slot has told of the fault must not be taken for the next one.
-        let before = self.watching.report();
-        Box::pin(self.watching.drain())
-            .await
-            .map_err(|error| error.to_string())?;
-        let (_, left) = judge(&[], Some(&before), &self.watching.report());
-        if left.is_empty() || !fault.ways.iter().all(|way| *way == Way::ForeignFeed) {
-            return Ok(());
+        world.on_source(&fault.undo_on_source).await
+    }
+
+    /// What differed does not differ any more, which the comparison that goes on has to say too; gives what it says else.
+    async fn watch_it_undone(&mut self) -> Result<Vec<String>, Error> {
+        Box::pin(self.watching.drain()).await?;
+        let (_, left) = judge(&[], &self.watching.report());
+        if left.is_empty() {
+            return Ok(left);
         }
-        Err(format!("{} is not undone: {left:?}", fault.name))
+        // What was truncated, or has no key, is read anew.
+        Box::pin(self.watching.renew()).await?;
+        Ok(judge(&[], &self.watching.report()).1)
     }
 
     async fn look(&mut self, way: Way, fault: &Fault, ready: &mut Ready) -> Result<Answer, String> {
@@ -165,14 +177,14 @@ impl<'a> Trials<'a> {
 
     async fn full(&self, fault: &Fault) -> Result<Answer, Error> {
         let live = read(self.world, false).await?;
-        Ok(judge(&fault.found, None, &live.report()))
+        Ok(judge(&fault.found, &live.report()))
     }
 
     /// By a verification slot that is younger than the fault.
     async fn anew(&self, fault: &Fault) -> Result<Answer, Error> {
         let (made, mut live) = self.world.open_anew(false).await?;
         Box::pin(live.read()).await?;
-        let answer = judge(&fault.found, None, &live.report());
+        let answer = judge(&fault.found, &live.report());
         drop(live);
         made.remove().await.unwrap();
         Ok(answer)
@@ -181,18 +193,17 @@ impl<'a> Trials<'a> {
     async fn pinned(&self, fault: &Fault) -> Result<Answer, Error> {
         let mut live = self.world.open(false, patient()).await?;
         Box::pin(live.read_pinned()).await?;
-        Ok(judge(&fault.found, None, &live.report()))
+        Ok(judge(&fault.found, &live.report()))
     }
 
     async fn foreign(&mut self, fault: &Fault) -> Result<Answer, Error> {
-        let before = self.watching.report();
         Box::pin(self.watching.drain()).await?;
-        let (missed, alarms) = judge(&fault.found, Some(&before), &self.watching.report());
+        let (missed, alarms) = judge(&fault.found, &self.watching.report());
         if missed.is_empty() {
             return Ok((missed, alarms));
         }
         Box::pin(self.watching.renew()).await?;
-        Ok(judge(&fault.found, Some(&before), &self.watching.report()))
+        Ok(judge(&fault.found, &self.watching.report()))
     }
 
     async fn verdict(&self, live: Option<&mut Live>, fault: &Fault) -> Result<Answer, Error> {
@@ -200,7 +211,7 @@ impl<'a> Trials<'a> {
         let fence = self.world.load.fence().await;
         let report = Box::pin(live.verdict(BUDGET, Instant::now() + Duration::from_mins(1))).await?;
         drop(fence);
-        Ok(judge(&fault.found, None, &report))
+        Ok(judge(&fault.found, &report))
     }
 
     async fn sequences(&self, fault: &Fault) -> Result<Answer, String> {
@@ -255,16 +266,14 @@ async fn read(world: &World, watched: bool) -> Result<Live, Error> {
 
 async fn drained(live: Option<&mut Live>, fault: &Fault) -> Result<Answer, Error> {
     let Some(live) = live else { return Ok(Answer::default()) };
-    let before = live.report();
     Box::pin(live.drain()).await?;
-    Ok(judge(&fault.found, Some(&before), &live.report()))
+    Ok(judge(&fault.found, &live.report()))
 }
 
 async fn renewed(live: Option<&mut Live>, fault: &Fault) -> Result<Answer, Error> {
     let Some(live) = live else { return Ok(Answer::default()) };
-    let before = live.report();
     Box::pin(live.renew()).await?;
-    Ok(judge(&fault.found, Some(&before), &live.report()))
+    Ok(judge(&fault.found, &live.report()))
 }
 
 /// Each wanted name is in exactly one of the sentences, and no sentence is without one.
@@ -279,13 +288,11 @@ fn named(wanted: &[(&str, Rows)], sentences: &[String]) -> Answer {
     (missed.collect(), alarms.cloned().collect())
 }
 
-/// What a report says beyond an earlier one, against what it has to say.
-fn judge(wanted: &[(&str, Rows)], before: Option<&Report>, report: &Report) -> Answer {
+/// What a report says against what it has to say.
+fn judge(wanted: &[(&str, Rows)], report: &Report) -> Answer {
     let (mut missed, mut alarms) = (Vec::new(), Vec::new());
     let mut wanted: BTreeMap<&str, &Rows> = wanted.iter().map(|(table, rows)| (*table, rows)).collect();
     for table in &report.tables {
-        let earlier = before.and_then(|before| before.tables.iter().find(|earlier| earlier.name == table.name));
-        let news = News::of(earlier, table);
         let name = table.name.name.as_str();
         let expected = if table.name.schema == "faults" {
             wanted.remove(name)
@@ -293,8 +300,9 @@ fn judge(wanted: &[(&str, Rows)], before: Option<&Report>, report: &Report) -> A
             None
         };
         match expected {
-            Some(rows) => news.check(rows, table, &mut missed),
-            None if news.is_none() && table.problem.is_none() => {}
+            Some(rows) if is_said(rows, table) => {}
+            Some(rows) => missed.push(what_is_said(rows, table)),
+            None if table.equal => {}
             None => alarms.push(table.to_string()),
         }
     }
@@ -302,59 +310,40 @@ fn judge(wanted: &[(&str, Rows)], before: Option<&Report>, report: &Report) -> A
     (missed, alarms)
 }
 
-/// What a report says of a table beyond an earlier one.
-struct News<'a> {
-    differing: u64,
-    examples: &'a [Example],
+fn is_said(rows: &Rows, table: &TableResult) -> bool {
+    let examples = &table.examples;
+    match rows {
+        Rows::Keyless(count) => table.differing == *count,
+        Rows::Many(count, kind) => {
+            let all = table.differing == *count && examples.len() as u64 == *count;
+            all && examples.iter().all(|example| example.kind == *kind)
+        }
+        Rows::Keys(keys) => {
+            let wanted: BTreeSet<(&str, Kind)> = keys.iter().map(|(key, kind, _)| (key.as_str(), *kind)).collect();
+            let found: BTreeSet<(&str, Kind)> = examples
+                .iter()
+                .map(|example| (example.key.as_str(), example.kind))
+                .collect();
+            table.differing == keys.len() as u64 && wanted == found && columns_are(examples, keys)
+        }
+    }
 }
 
-impl<'a> News<'a> {
-    fn of(earlier: Option<&TableResult>, table: &'a TableResult) -> Self {
-        let known = earlier.map_or(0, |earlier| earlier.examples.len());
-        Self {
-            differing: table
-                .differing
-                .saturating_sub(earlier.map_or(0, |earlier| earlier.differing)),
-            examples: table.examples.get(known..).unwrap_or_default(),
-        }
-    }
+/// No other column is named than those that differ. What differs behind the beginning that is shown, or in white space
+/// that is not, goes without.
+fn columns_are(examples: &[Example], keys: &[(String, Kind, Vec<&'static str>)]) -> bool {
+    examples.iter().all(|example| {
+        let wanted = keys.iter().find(|(key, _, _)| *key == example.key);
+        let mut columns = example.columns.iter().map(|column| column.column.as_str());
+        wanted.is_some_and(|(_, _, wanted)| columns.all(|column| wanted.contains(&column)))
+    })
+}
 
-    fn is_none(&self) -> bool {
-        self.differing == 0 && self.examples.is_empty()
-    }
-
-    fn check(&self, rows: &Rows, table: &TableResult, missed: &mut Vec<String>) {
-        let right = match rows {
-            Rows::Keyless(count) => self.differing == *count,
-            Rows::Many(count, kind) => {
-                let all = self.differing == *count && self.examples.len() as u64 == *count;
-                all && self.examples.iter().all(|example| example.kind == *kind)
-            }
-            Rows::Keys(keys) => {
-                let wanted: BTreeSet<(&str, Kind)> = keys.iter().map(|(key, kind, _)| (key.as_str(), *kind)).collect();
-                let examples = self.examples.iter();
-                let found: BTreeSet<(&str, Kind)> =
-                    examples.map(|example| (example.key.as_str(), example.kind)).collect();
-                self.differing == keys.len() as u64 && wanted == found && self.columns_are(keys)
-            }
-        };
-        if !right {
-            let undecided = table.undecided.as_deref().unwrap_or("decided");
-            let examples: Vec<String> = self.examples.iter().map(ToString::to_string).take(5).collect();
-            missed.push(format!(
-                "{}: {} rows differ ({undecided}; {:?}): {examples:?}; wanted {rows:?}",
-                table.name, self.differing, table.notes
-            ));
-        }
-    }
-
-    /// No other column is named than those that differ. What differs behind the beginning that is shown, or in white
-    /// space that is not, goes without.
-    fn columns_are(&self, keys: &[(String, Kind, Vec<&'static str>)]) -> bool {
-        self.examples.iter().all(|example| {
-            let wanted = keys.iter().find(|(key, _, _)| *key == example.key);
-            let mut columns = example.columns.iter().map(|column| column.column.as_str());
-            wanted.is_some_and(|(_, _, wanted)| columns.all(|column| wanted.contains(&column)))
-        })
-    }
+fn what_is_said(rows: &Rows, table: &TableResult) -> String {
+    let undecided = table.undecided.as_deref().unwrap_or("decided");
+    let examples: Vec<String> = table.examples.iter().map(ToString::to_string).take(5).collect();
+    format!(
+        "{}: {} rows differ ({undecided}; {:?}): {examples:?}; wanted {rows:?}",
+        table.name, table.differing, table.notes
+    )
 }
