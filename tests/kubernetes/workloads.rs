@@ -13,7 +13,9 @@ fn quiet(_: &str) {}
 
 pub async fn a_deployment_goes_down_and_comes_back_as_it_was(space: &Space) {
     let (client, name) = (&space.client, space.name.as_str());
-    create_deployment(space, "shop-api", 3, &["sleep", "1000"]).await;
+    // Its end takes a while, as it does where requests are still served.
+    let slow = "trap 'sleep 2; kill $!' TERM; sleep 1000 & wait";
+    create_deployment(space, "shop-api", 3, &["sh", "-c", slow]).await;
     // Same labels: its Pods are none of the other's.
     create_deployment(space, "shop", 1, &["sleep", "1000"]).await;
     let started = workloads::read(client, name, "shop-api").await.unwrap();
@@ -28,14 +30,6 @@ pub async fn a_deployment_goes_down_and_comes_back_as_it_was(space: &Space) {
         (down.replicas, down.recorded_replicas(), down.owner.as_deref()),
         (0, Some(3), Some(OURS))
     );
-    let again = workloads::scale_to_zero(client, name, "shop-api", OURS).await.unwrap();
-    assert_eq!(again.generation, down.generation);
-    for other in [
-        workloads::scale_to_zero(client, name, "shop-api", "a/b/c").await,
-        workloads::restore(client, name, "shop-api", "a/b/c").await,
-    ] {
-        assert!(matches!(other, Err(Error::OwnedByAnother { .. })), "{other:?}");
-    }
     let mut heard = Vec::new();
     workloads::wait_until_gone(client, name, &down, LIMIT, |message| {
         heard.push(message.to_owned());
@@ -44,6 +38,14 @@ pub async fn a_deployment_goes_down_and_comes_back_as_it_was(space: &Space) {
     .unwrap();
     assert!(heard.iter().any(|message| message.contains("left")), "{heard:?}");
     assert!(pods::pods_of(client, name, &down).await.unwrap().is_empty());
+    let again = workloads::scale_to_zero(client, name, "shop-api", OURS).await.unwrap();
+    assert_eq!(again.generation, down.generation);
+    for other in [
+        workloads::scale_to_zero(client, name, "shop-api", "a/b/c").await,
+        workloads::restore(client, name, "shop-api", "a/b/c").await,
+    ] {
+        assert!(matches!(other, Err(Error::OwnedByAnother { .. })), "{other:?}");
+    }
 
     let up = workloads::restore(client, name, "shop-api", OURS).await.unwrap();
     assert_eq!(

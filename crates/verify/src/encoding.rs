@@ -52,6 +52,12 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// So many fields, without their number before them.
+    pub(crate) fn of(rest: &'a [u8], count: usize) -> Result<Self, Error> {
+        let left = u16::try_from(count).map_err(|_| Error::Format("more columns than a row can have"))?;
+        Ok(Self { rest, left })
+    }
+
     /// The next field.
     pub(crate) fn next(&mut self) -> Result<Option<Field<'a>>, Error> {
         if self.left == 0 {

@@ -94,9 +94,10 @@ pub(crate) async fn example(
 
 fn different(source: &Shown, target: &Shown, show_values: bool) -> Vec<ColumnDifference> {
     let both = source.columns.iter().zip(&target.columns);
-    let different = both.filter(|((_, source), (_, target))| source != target);
-    different
-        .map(|((column, source), (_, target))| ColumnDifference {
+    let hashes = source.hashes.iter().zip(&target.hashes);
+    both.zip(hashes)
+        .filter(|(_, (source, target))| source != target)
+        .map(|(((column, source), (_, target)), _)| ColumnDifference {
             column: column.clone(),
             source: source.clone().filter(|_| show_values),
             target: target.clone().filter(|_| show_values),

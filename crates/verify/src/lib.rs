@@ -312,6 +312,9 @@ impl fmt::Display for ColumnDifference {
         if self.source.is_none() && self.target.is_none() {
             return Ok(());
         }
+        if self.source == self.target {
+            return f.write_str(" (alike as far as it is shown)");
+        }
         let shown = |value: &Option<String>| value.as_ref().map_or("NULL".to_owned(), |value| format!("'{value}'"));
         write!(f, " ({}, on the target {})", shown(&self.source), shown(&self.target))
     }

@@ -15,8 +15,9 @@ use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use crate::Error;
 use crate::catalog::{KeyColumn, Reading};
-use crate::encoding::Fields;
+use crate::encoding::{Field, Fields};
 use crate::side::{Side, sql};
+use crate::wide;
 
 /// Keys of one statement; a key may have 2,700 bytes, and an array at most 1 GB.
 const BATCH: usize = 1 << 17;
@@ -26,6 +27,9 @@ const SHOWN: u32 = 1000;
 
 /// A value stored in more bytes than this is not shown.
 const LARGE: u32 = 1 << 20;
+
+/// What stands for NULL among hashes.
+const NULL: u128 = 0;
 
 /// A plan that does not depend on the keys is not made anew for each statement; without the other ways it goes by the
 /// index, whatever the planner believes of a table that nobody analyzed.
@@ -83,6 +87,8 @@ pub(crate) struct Shown {
     pub(crate) key: String,
     /// Every column and its value as text, cut after a thousand characters.
     pub(crate) columns: Vec<(String, Option<String>)>,
+    /// The hash of the whole canonical value of each of these columns.
+    pub(crate) hashes: Vec<u128>,
 }
 
 /// The row that has this key.
@@ -103,15 +109,40 @@ pub(crate) async fn show(client: &Client, side: Side, reading: &Reading, key: &[
                 row.try_get::<_, Option<String>>(column)
                     .map_err(sql(side, "reading a row as text"))
             });
-            found = Some(text.collect::<Result<Vec<_>, Error>>()?);
+            let text = text.collect::<Result<Vec<_>, Error>>()?;
+            found = Some((text, column_hashes(reading, &bytes)?));
         }
         Ok(())
     })
     .await?;
-    Ok(found.map(|values| Shown {
+    Ok(found.map(|(values, hashes)| Shown {
         key: rendered(reading, |position| values.get(position).cloned().flatten()),
         columns: reading.names().iter().cloned().zip(values).collect(),
+        hashes,
     }))
+}
+
+/// The hash of each column, of values that were hashed by the server too.
+fn column_hashes(reading: &Reading, row: &[u8]) -> Result<Vec<u128>, Error> {
+    let mut buffer = Vec::new();
+    let canonical = reading.canon.apply(Fields::new(row)?, &mut buffer)?;
+    let mut fields = Fields::of(canonical, reading.fields())?;
+    let mut hashes = Vec::with_capacity(reading.names().len());
+    while let Some(field) = fields.next()? {
+        match field {
+            Field::Value(large) if hashes.len() == reading.names().len() => {
+                for (column, hash) in wide::hashes(large)? {
+                    if let Some(known) = hashes.get_mut(column) {
+                        *known = xxh3_128_with_seed(hash, 0);
+                    }
+                }
+            }
+            Field::Value(value) => hashes.push(xxh3_128_with_seed(value, 0)),
+            Field::Null => hashes.push(NULL),
+        }
+    }
+    hashes.truncate(reading.names().len());
+    Ok(hashes)
 }
 
 /// The beginning of a column's value as text; of a large value only how large it is.

@@ -2,6 +2,7 @@
 //! reader with little memory. What is sent of such a value is its length and its SHA-256.
 //!
 //! Which values these are follows from the value, not from how a side stores it, so that both decide alike.
+use crate::Error;
 use crate::encoding::Encoding;
 
 /// A value that takes more bytes than this when it is sent is hashed by the server.
@@ -10,6 +11,9 @@ const LIMIT: u32 = 16 << 20;
 /// A value of a type that says its size only when sent is looked at from this size on, as stored. Compression makes
 /// nothing 256 times smaller (`pglz` at most 91 times, LZ4 at most 255 times).
 const STORED: u32 = LIMIT / 256;
+
+/// Bytes of number, length and SHA-256 of a value that is hashed by the server.
+const ENTRY: usize = 4 + 8 + 32;
 
 /// How large the values of a column may be, and how one is measured and sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +81,20 @@ impl Column<'_> {
 /// Whether a table with so many bytes in its TOAST table may have a value that is too large.
 pub(crate) fn possible(toast: u64) -> bool {
     toast > u64::from(STORED)
+}
+
+/// What the field behind the columns says: for each large value of the row the position of its column, from zero, and
+/// its length and hash.
+pub(crate) fn hashes(field: &[u8]) -> Result<Vec<(usize, &[u8])>, Error> {
+    let wrong = Error::Format("a field of hashes that has not their length");
+    let (entries, []) = field.as_chunks::<ENTRY>() else {
+        return Err(wrong);
+    };
+    let entries = entries.iter().map(|entry| {
+        let (number, hash) = entry.split_first_chunk::<4>()?;
+        Some((usize::try_from(u32::from_be_bytes(*number)).ok()?, hash))
+    });
+    entries.collect::<Option<Vec<_>>>().ok_or(wrong)
 }
 
 /// The expressions that give all columns. In `hashing`, a value that is too large is NULL, and one more field at the

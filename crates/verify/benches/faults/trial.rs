@@ -329,13 +329,12 @@ fn is_said(rows: &Rows, table: &TableResult) -> bool {
     }
 }
 
-/// No other column is named than those that differ. What differs behind the beginning that is shown, or in white space
-/// that is not, goes without.
+/// The columns that differ are named, and no other.
 fn columns_are(examples: &[Example], keys: &[(String, Kind, Vec<&'static str>)]) -> bool {
     examples.iter().all(|example| {
         let wanted = keys.iter().find(|(key, _, _)| *key == example.key);
-        let mut columns = example.columns.iter().map(|column| column.column.as_str());
-        wanted.is_some_and(|(_, _, wanted)| columns.all(|column| wanted.contains(&column)))
+        let columns: Vec<&str> = example.columns.iter().map(|column| column.column.as_str()).collect();
+        wanted.is_some_and(|(_, _, wanted)| *wanted == columns)
     })
 }
 

@@ -125,6 +125,7 @@ async fn keys_find_their_rows(from: u16, to: u16) {
             );
             let shown = show(client, *side, reading, keys[0]).await.unwrap().expect(name);
             assert_eq!(shown.columns.len(), reading.names().len());
+            assert_eq!(shown.hashes.len(), reading.names().len());
             assert_eq!(
                 show_key(client, *side, reading, keys[0]).await.unwrap(),
                 shown.key,

@@ -22,4 +22,4 @@ CREATE TABLE x.parts_2 PARTITION OF x.parts FOR VALUES FROM (100) TO (200);
 INSERT INTO x.parts SELECT generate_series(0, 199);
 CREATE TABLE x.big (id int PRIMARY KEY, v int);
 INSERT INTO x.big SELECT g, g FROM generate_series(1, 150000) g;
-CREATE PUBLICATION x FOR TABLE x.v, x."Weird "" T", x.twins, x.parts, x.big;
+CREATE PUBLICATION x FOR TABLE x.v, x."Weird "" T", x.twins, x.parts, x.big WITH (publish = 'insert');
