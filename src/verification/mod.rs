@@ -1,6 +1,7 @@
 //! The comparison of both sides while the application writes: it goes on from Verifying until the verdict at the fence,
-//! as long as this process leads. A new process begins anew, from the position of the verification slot on.
+//! as long as this process leads. A new process goes on with what was written down ([`known`]).
 pub mod assess;
+pub mod known;
 pub mod proof;
 pub mod report;
 
@@ -13,6 +14,7 @@ use pgupgrade_verify::{
     Foreign, Limits, Live, Options, PauseAbove, Pinned, Progress, Replication, Report, Tables, schema,
 };
 
+use self::known::Keeper;
 use crate::api::{DatabaseStatus, GoDuration, VerificationSpec};
 use crate::controller::scope::Scope;
 use crate::controller::tasks::{self, Kind};
@@ -39,7 +41,9 @@ const SCHEMA: schema::Options = schema::Options {
 pub struct Seen {
     /// How far reading all rows is.
     pub progress: Progress,
-    /// Once every table was read: what is known of each, as of the last look.
+    /// Once the rows that changed since the clone were compared, where every row is to be read after that.
+    pub changed: Option<Report>,
+    /// Once every table was compared: what is known of each, as of the last look.
     pub report: Option<Report>,
     /// How the schemas differ.
     pub schema: Vec<schema::Finding>,
@@ -175,24 +179,36 @@ struct Work {
     source: Connector,
     target: Connector,
     database: DatabaseStatus,
+    keeper: Keeper,
     options: Options,
 }
 
 impl Work {
     async fn of(scope: &Scope, comparison: Arc<Comparison>) -> Result<Self, Error> {
         let database = scope.status.databases.first().cloned();
+        let database = database.ok_or(Error::StatusIncomplete("databases"))?;
+        let keeper = Keeper::of(scope, &database)?;
         Ok(Self {
             source: scope.source().await?,
             target: scope.target().await?,
-            database: database.ok_or(Error::StatusIncomplete("databases"))?,
-            options: options(&scope.spec().verification, &comparison),
+            options: Options {
+                keep: Some(keeper.clone().keep()),
+                ..options(&scope.spec().verification, &comparison)
+            },
+            database,
+            keeper,
             comparison,
         })
     }
 
     async fn run(self) -> Result<(), Error> {
+        let known = self.keeper.read().await?.unwrap_or_default();
         let mut live = self.open().await?;
         self.compare_schemas().await?;
+        if !known.is_empty() {
+            live.begin_from(&known).await?;
+            self.comparison.lock().changed = Some(live.report());
+        }
         live.read().await?;
         self.comparison.lock().report = Some(live.report());
         *self.comparison.live.lock().await = Some(live);
@@ -281,6 +297,7 @@ fn limits(spec: &VerificationSpec) -> Limits {
 fn options(spec: &VerificationSpec, comparison: &Arc<Comparison>) -> Options {
     let comparison = Arc::downgrade(comparison);
     Options {
+        depth: spec.depth.into(),
         parallelism: usize::try_from(spec.parallelism).unwrap_or(1),
         limits: limits(spec),
         progress: Some(Arc::new(move |progress| {

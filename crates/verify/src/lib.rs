@@ -14,6 +14,7 @@ mod drain;
 mod encoding;
 mod examples;
 mod feed;
+mod known;
 mod limits;
 mod live;
 mod lookup;
@@ -32,6 +33,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use pgupgrade_postgres::QualifiedName;
 use serde::{Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -40,6 +42,7 @@ pub use catalog::published_leaves;
 pub use compare::compare;
 pub use dirty::SpillError;
 pub use feed::{FeedError, FeedNames, create as create_feed, watchable};
+pub use known::{Depth, Known};
 pub use limits::{Limits, Pause, PauseAbove};
 pub use live::{Foreign, Live, Replication};
 pub use pinned::Pinned;
@@ -94,6 +97,17 @@ pub enum Error {
     Spill(#[from] SpillError),
 }
 
+impl Error {
+    /// Whether something was waited for that may still come.
+    pub(crate) fn is_late(&self) -> bool {
+        match self {
+            Self::Postgres(error) => matches!(**error, pgupgrade_postgres::Error::Deadline { .. }),
+            Self::Feed(error) => matches!(error, FeedError::Late { .. }),
+            _ => false,
+        }
+    }
+}
+
 impl From<pgupgrade_postgres::Error> for Error {
     fn from(error: pgupgrade_postgres::Error) -> Self {
         Self::Postgres(Box::new(error))
@@ -114,9 +128,17 @@ pub enum Tables {
 /// Takes the progress of a comparison.
 pub type ProgressFn = Arc<dyn Fn(Progress) + Send + Sync>;
 
+/// Writes down what is known, for the case that this process ends; it says why where it can't.
+pub type KeepFn = Arc<dyn Fn(Known) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
 /// How to compare.
 #[derive(Clone)]
 pub struct Options {
+    /// How much of the tables is compared of which the rows that did not change are known to be alike.
+    pub depth: Depth,
+    /// Called before WAL is given free that a later process would need to know as much. Without it such a one begins
+    /// anew with every row.
+    pub keep: Option<KeepFn>,
     /// At most this many keys are shown for a table that differs.
     pub examples: usize,
     /// Whether the values of columns that differ are shown, and not only the names of the columns.
@@ -140,6 +162,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            depth: Depth::Full,
+            keep: None,
             examples: 5,
             show_values: false,
             search: Duration::from_secs(5),
@@ -214,6 +238,20 @@ impl fmt::Display for Verdict {
 }
 
 impl Report {
+    /// How much of every table was compared.
+    #[must_use]
+    pub fn depth(&self) -> Depth {
+        let depths = self.tables.iter().filter_map(|table| table.depth);
+        depths.min().unwrap_or_default()
+    }
+
+    /// Of how many tables only the rows that changed were compared.
+    #[must_use]
+    pub fn tables_by_changes(&self) -> usize {
+        let changed = |table: &&TableResult| table.depth == Some(Depth::Changed);
+        self.tables.iter().filter(changed).count()
+    }
+
     /// What it comes to.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
@@ -237,9 +275,11 @@ pub struct TableResult {
     /// Its name.
     #[serde(serialize_with = "plain")]
     pub name: QualifiedName,
-    /// Its rows on the source.
+    /// How much of it was compared; none where it was not so far.
+    pub depth: Option<Depth>,
+    /// Its rows on the source, once every one was read.
     pub rows: u64,
-    /// Its rows on the target.
+    /// Its rows on the target, likewise.
     pub target_rows: u64,
     /// Whether both sides hold the same rows.
     pub equal: bool,
@@ -323,11 +363,17 @@ impl fmt::Display for ColumnDifference {
 impl fmt::Display for TableResult {
     /// One line for people: name, rows, what differs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} rows", self.name, self.rows)?;
+        if self.depth == Some(Depth::Changed) {
+            write!(f, "{}: the rows that changed", self.name)?;
+        } else {
+            write!(f, "{}: {} rows", self.name, self.rows)?;
+        }
         if self.equal {
             return Ok(());
         }
-        write!(f, ", on the target {}", self.target_rows)?;
+        if self.depth != Some(Depth::Changed) {
+            write!(f, ", on the target {}", self.target_rows)?;
+        }
         if let Some(problem) = &self.problem {
             write!(f, "; {problem}")?;
         } else {

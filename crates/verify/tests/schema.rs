@@ -4,6 +4,8 @@
 mod faults;
 #[path = "support/schema_server.rs"]
 mod server;
+#[path = "support/upgrade.rs"]
+mod upgrade;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -6,6 +6,7 @@
 //! pair of snapshots that show the same ([`exact`]). Once nobody writes, [`verdict`] has only the last changes to read.
 mod exact;
 mod foreign;
+mod known;
 mod plan;
 mod read;
 mod sweep;
@@ -25,6 +26,7 @@ use pgupgrade_postgres::{QualifiedName, barrier};
 use crate::catalog::Reading;
 use crate::dirty::{DirtySet, Entry};
 use crate::feed::{Feed, FeedNames, Watch};
+use crate::known::{Identity, Known};
 use crate::pair::Pair;
 use crate::pinned::{Pinned, Pins, TableFiles};
 use crate::side::{self, Side, sql};
@@ -86,6 +88,14 @@ pub struct Live {
     sessions: Sessions,
     which: Tables,
     basis: Basis,
+    /// What each table was on both sides when the comparison began.
+    identities: Vec<(Option<Identity>, Option<Identity>)>,
+    /// What was written down last.
+    kept: Option<Known>,
+    /// When WAL was given free.
+    advanced: Instant,
+    /// The tables that are being read: what changes in them is settled afterwards.
+    busy: BTreeSet<u32>,
     /// The tables are not those that were planned for any more.
     outdated: bool,
     pins: Option<Pins>,
@@ -158,6 +168,10 @@ impl Live {
             database: database.to_owned(),
             seed: RandomState::new().build_hasher().finish(),
             tables: vec![Table::default(); readings.len()],
+            identities: known::identities_of(&sessions, &readings).await?,
+            kept: None,
+            advanced: Instant::now(),
+            busy: BTreeSet::new(),
             readings,
             problems: plan.problems,
             skipped: plan.skipped,

@@ -1,5 +1,6 @@
 //! Keys that were changed or are suspect: read again until each was seen in one state on both sides.
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use futures::future::{try_join, try_join_all};
 use pgupgrade_pgoutput::Lsn;
@@ -17,6 +18,8 @@ use crate::{Error, Kind, lookup};
 
 /// Keys that are read between two barriers.
 const BATCH: usize = 20_000;
+/// How often what is known is written down.
+const ADVANCE: Duration = Duration::from_secs(10);
 /// Sweeps after which a key that was changed during each of them is left undecided.
 const SWEEPS: usize = 8;
 
@@ -33,12 +36,20 @@ struct Mark {
 }
 
 impl Live {
-    /// Settles what the verification slot has told of so far, and gives its WAL free. A key that is changed
+    /// Settles what the verification slot has told of so far, and gives its WAL free now and then. A key that is changed
     /// every time that it is looked at stays undecided.
     ///
     /// # Errors
     /// What a new start may find gone.
     pub async fn drain(&mut self) -> Result<(), Error> {
+        self.sweep_all().await?;
+        if self.options.keep.is_none() || self.advanced.elapsed() >= ADVANCE {
+            self.advance().await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn sweep_all(&mut self) -> Result<(), Error> {
         let mut pending = self.sweep().await?;
         for _ in 1..SWEEPS {
             if pending.is_empty() {
@@ -47,7 +58,7 @@ impl Live {
             pending = self.look_again(pending).await?;
         }
         self.note_hot(&pending);
-        self.advance().await
+        Ok(())
     }
 
     /// Looks once at every key in the dirty set, and returns those that were changed meanwhile.
@@ -57,12 +68,26 @@ impl Live {
         loop {
             let barrier = self.reach(true).await?;
             self.look_for_foreign().await?;
-            let batch = self.dirty.batch(last.as_ref(), BATCH)?;
-            let Some(end) = batch.last() else {
+            let batch = self.next_batch(&mut last)?;
+            if batch.is_empty() {
                 return Ok(later);
-            };
-            last = Some(end.clone());
+            }
             later.extend(self.round(barrier, batch).await?);
+        }
+    }
+
+    /// The next keys of tables that are not being read.
+    fn next_batch(&self, last: &mut Option<DirtyKey>) -> Result<Vec<DirtyKey>, Error> {
+        loop {
+            let mut batch = self.dirty.batch(last.as_ref(), BATCH)?;
+            let Some(end) = batch.last() else {
+                return Ok(batch);
+            };
+            *last = Some(end.clone());
+            batch.retain(|dirty| !self.busy.contains(&dirty.table));
+            if !batch.is_empty() {
+                return Ok(batch);
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use super::{Live, number};
 use crate::bulk::{self, PassOptions};
 use crate::catalog::Reading;
 use crate::side::{Side, sql};
-use crate::{Error, Report};
+use crate::{Depth, Error, Report};
 
 /// What a table is assumed to be read at: less than any disk that holds a database.
 const BYTES_PER_MILLISECOND: u128 = 100_000;
@@ -55,7 +55,7 @@ impl Live {
         let due = |index: &usize| {
             let reading = &self.readings[*index];
             let unseen = self.dirty.len(number(*index)) > 0 || !self.watched.contains(&reading.name);
-            self.tables[*index].is_due() || (unseen && !reading.is_keyed())
+            self.tables[*index].is_due(Depth::Changed) || (unseen && !reading.is_keyed())
         };
         let due: Vec<usize> = (0..self.tables.len()).filter(due).collect();
         let sizes = self.sizes(&due).await?;
@@ -80,7 +80,7 @@ impl Live {
     fn no_time_for(&mut self, index: usize) {
         let (is_keyed, since) = (self.readings[index].is_keyed(), self.dirty.len(number(index)));
         let table = self.table(index);
-        if is_keyed || !table.read {
+        if is_keyed || table.depth.is_none() {
             table.undecided = Some("it has to be read as a whole, and there is no time for that now".to_owned());
         } else {
             // Compared once, in a pair of snapshots, is what such a table gets where the application can't wait.
