@@ -110,6 +110,8 @@ struct Sessions {
     looker: Session,
     source: Session,
     target: Session,
+    /// Of these two.
+    statements: [lookup::Statements; 2],
 }
 
 impl Sessions {
@@ -119,6 +121,7 @@ impl Sessions {
             looker: target.connect(database, Profile::Act).await?,
             source: source.connect(database, Profile::Long).await?,
             target: target.connect(database, Profile::Long).await?,
+            statements: Default::default(),
         };
         for (session, side) in [(&sessions.source, Side::Source), (&sessions.target, Side::Target)] {
             side::prepare(session, side).await?;
@@ -244,9 +247,20 @@ impl Live {
     /// Where a side can't be reached.
     pub async fn prepare_verdict(&mut self) -> Result<(), Error> {
         self.renew().await?;
+        self.plan_lookups().await?;
         self.feed.freshen(&mut self.dirty).await?;
         self.drain().await?;
         self.pins = Some(Pins::open(&self.source, &self.target, &self.database).await?);
+        Ok(())
+    }
+
+    async fn plan_lookups(&self) -> Result<(), Error> {
+        let plan = |side: Side, session| self.sessions.statements[side.index()].plan(session, side, &self.readings);
+        try_join(
+            plan(Side::Source, &self.sessions.source),
+            plan(Side::Target, &self.sessions.target),
+        )
+        .await?;
         Ok(())
     }
 

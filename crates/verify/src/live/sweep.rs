@@ -195,10 +195,11 @@ impl Live {
         for dirty in batch {
             by_table.entry(dirty.table).or_default().push(&dirty.key);
         }
+        let statements = &self.sessions.statements[side.index()];
         let reads = by_table.iter().filter_map(|(table, keys)| {
             let reading = self.reading(*table)?;
             Some(async move {
-                let rows = lookup::rows_by_key(session, side, reading, keys, self.seed).await?;
+                let rows = lookup::rows_by_key(session, statements, side, reading, keys, self.seed).await?;
                 Ok::<_, Error>((*table, rows))
             })
         });
