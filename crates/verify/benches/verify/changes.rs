@@ -26,7 +26,10 @@ const PATIENCE: Duration = Duration::from_mins(5);
 pub async fn measure(rows: u64) -> Changes {
     let servers = Servers::start().await;
     let mut changes = Changes::default();
-    for (database, rows, seconds) in [("few", rows / 10, &mut changes.few), ("all", rows, &mut changes.all)] {
+    for (database, rows, seconds) in [
+        ("tenth", rows / 10, &mut changes.few),
+        ("whole", rows, &mut changes.all),
+    ] {
         let make = format!(
             "CREATE TABLE narrow AS SELECT {NARROW} FROM generate_series(1::bigint, {rows}) g; \
              ALTER TABLE narrow ADD PRIMARY KEY (aid)"
@@ -169,7 +172,8 @@ impl Replicated {
                  EXECUTE format('UPDATE t%s SET n = n + 1 WHERE id <= {each}', t); END LOOP; END $$"
             );
             self.on_source.batch_execute(&change).await.unwrap();
-            self.caught_up("SELECT n FROM t1 WHERE id = 1").await;
+            let arrival = self.caught_up("SELECT n FROM t1 WHERE id = 1");
+            Box::pin(live.follow_until(arrival)).await.unwrap();
             let start = Instant::now();
             let report = Box::pin(live.verdict(Duration::ZERO, start + PATIENCE)).await.unwrap();
             best = best.min(start.elapsed().as_secs_f64() * 1000.0);

@@ -20,6 +20,8 @@ const RETRIES: usize = 3;
 const SUSPECTS: usize = 10_000;
 /// How often the verification slot is read while tables are.
 const POLL: Duration = Duration::from_secs(1);
+/// The same while the application waits.
+const PAUSE: Duration = Duration::from_millis(10);
 /// After so many readings of the slots, what they told of is settled, and their WAL given free.
 const ADVANCE: u32 = 30;
 /// Into how many parts the keys of a table are divided at most, where much of it changes while it is read.
@@ -163,21 +165,34 @@ impl Live {
         let pass = bulk::pass(&source, &target, &database, &readings, &options);
         tokio::pin!(pass);
         self.busy = group.iter().map(|index| number(*index)).collect();
-        let results = self.follow_during(pass).await?;
+        let results = self.follow_during(pass, POLL, true).await?;
         self.busy.clear();
         results
     }
 
-    /// Reads the slots by and by until something else is done.
-    async fn follow_during<T>(&mut self, mut pass: Pin<&mut impl Future<Output = T>>) -> Result<T, Error> {
+    /// Reads what the slots tell until something else is done, so that there is less to read afterwards.
+    ///
+    /// # Errors
+    /// What a new start may find gone.
+    pub async fn follow_until<T>(&mut self, arrival: impl Future<Output = T>) -> Result<T, Error> {
+        let arrival = std::pin::pin!(arrival);
+        self.follow_during(arrival, PAUSE, false).await
+    }
+
+    async fn follow_during<T>(
+        &mut self,
+        mut pass: Pin<&mut impl Future<Output = T>>,
+        pause: Duration,
+        settle: bool,
+    ) -> Result<T, Error> {
         let mut polls = 0_u32;
         loop {
             tokio::select! {
                 done = &mut pass => return Ok(done),
-                () = tokio::time::sleep(POLL) => polls += 1,
+                () = tokio::time::sleep(pause) => polls += 1,
             }
             // Not to be broken off: what a reading was about to tell would be lost.
-            let look = self.look_meanwhile(polls.is_multiple_of(ADVANCE));
+            let look = self.look_meanwhile(settle && polls.is_multiple_of(ADVANCE));
             tokio::pin!(look);
             let mut done = None;
             loop {

@@ -68,25 +68,23 @@ impl Live {
         loop {
             let barrier = self.reach(true).await?;
             self.look_for_foreign().await?;
-            let batch = self.next_batch(&mut last)?;
-            if batch.is_empty() {
+            let (batch, is_last) = self.next_batch(&mut last)?;
+            later.extend(self.round(barrier, batch).await?);
+            if is_last {
                 return Ok(later);
             }
-            later.extend(self.round(barrier, batch).await?);
         }
     }
 
-    /// The next keys of tables that are not being read.
-    fn next_batch(&self, last: &mut Option<DirtyKey>) -> Result<Vec<DirtyKey>, Error> {
+    /// The next keys of tables that are not being read, and whether they are the last ones.
+    fn next_batch(&self, last: &mut Option<DirtyKey>) -> Result<(Vec<DirtyKey>, bool), Error> {
         loop {
             let mut batch = self.dirty.batch(last.as_ref(), BATCH)?;
-            let Some(end) = batch.last() else {
-                return Ok(batch);
-            };
-            *last = Some(end.clone());
+            let is_last = batch.len() < BATCH;
+            *last = batch.last().cloned();
             batch.retain(|dirty| !self.busy.contains(&dirty.table));
-            if !batch.is_empty() {
-                return Ok(batch);
+            if is_last || !batch.is_empty() {
+                return Ok((batch, is_last));
             }
         }
     }
