@@ -255,7 +255,7 @@ async fn read(
     )
     .await?;
     if arguments.how.pinned {
-        live.read_pinned().await?;
+        Box::pin(live.read_pinned()).await?;
     } else {
         live.read().await?;
     }

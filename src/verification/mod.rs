@@ -193,6 +193,7 @@ impl Work {
             target: scope.target().await?,
             options: Options {
                 keep: Some(keeper.clone().keep()),
+                reader: scope.source_reader().await?,
                 ..options(&scope.spec().verification, &comparison)
             },
             database,

@@ -35,6 +35,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use pgupgrade_postgres::QualifiedName;
+use pgupgrade_postgres::connection::Connector;
 use serde::{Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -146,6 +147,9 @@ pub struct Options {
     /// How long the keys of rows that differ may be looked for, once it is known which tables differ: under a fence
     /// the application waits for that. Where the time is up, no keys are shown.
     pub search: Duration,
+    /// A standby of the source, from which tables with a key are read as a whole once it shows what was committed when
+    /// that began. Everything else needs the source itself: which changes a snapshot sees is not known on a standby.
+    pub reader: Option<Connector>,
     /// Called after each table and every few thousand rows.
     pub progress: Option<ProgressFn>,
     /// Names of exported snapshots of source and target to read instead of what is there now.
@@ -164,6 +168,7 @@ impl Default for Options {
         Self {
             depth: Depth::Full,
             keep: None,
+            reader: None,
             examples: 5,
             show_values: false,
             search: Duration::from_secs(5),

@@ -90,6 +90,8 @@ pub struct Live {
     basis: Basis,
     /// What each table was on both sides when the comparison began.
     identities: Vec<(Option<Identity>, Option<Identity>)>,
+    /// The numbers of the barriers that were bumped last.
+    barriers: Vec<i64>,
     /// What was written down last.
     kept: Option<Known>,
     /// When WAL was given free.
@@ -172,6 +174,7 @@ impl Live {
             seed: RandomState::new().build_hasher().finish(),
             tables: vec![Table::default(); readings.len()],
             identities: known::identities_of(&sessions, &readings).await?,
+            barriers: Vec::new(),
             kept: None,
             advanced: Instant::now(),
             busy: BTreeSet::new(),
@@ -199,6 +202,7 @@ impl Live {
     async fn reach(&mut self, target: bool) -> Result<Lsn, Error> {
         let streams: Vec<&str> = self.replication.streams.iter().map(String::as_str).collect();
         let numbers = barrier::bump(&self.sessions.bumper, &streams).await?;
+        self.barriers.clone_from(&numbers);
         let barriers: Vec<(&str, i64)> = streams.iter().copied().zip(numbers).collect();
         let patience = self.replication.patience;
         let arrived = async {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::try_join;
+use pgupgrade_postgres::barrier;
+use pgupgrade_postgres::connection::{Connector, Profile};
 
 use super::table::Files;
 use super::{Live, SUSPECT, number};
@@ -22,6 +24,8 @@ const SUSPECTS: usize = 10_000;
 const POLL: Duration = Duration::from_secs(1);
 /// The same while the application waits.
 const PAUSE: Duration = Duration::from_millis(10);
+/// How long a reader may be behind.
+const READER: Duration = Duration::from_secs(30);
 /// After so many readings of the slots, what they told of is settled, and their WAL given free.
 const ADVANCE: u32 = 30;
 /// Into how many parts the keys of a table are divided at most, where much of it changes while it is read.
@@ -159,15 +163,48 @@ impl Live {
         let options = PassOptions {
             part,
             snapshots: self.pair.as_ref().map(|pair| pair.names.clone()),
+            writer: Some(self.source.clone()),
             ..PassOptions::new(&self.options, self.seed)
         };
-        let (source, target, database) = (self.source.clone(), self.target.clone(), self.database.clone());
-        let pass = bulk::pass(&source, &target, &database, &readings, &options);
-        tokio::pin!(pass);
+        let (target, database) = (self.target.clone(), self.database.clone());
         self.busy = group.iter().map(|index| number(*index)).collect();
+        if let Some(reader) = self.reader_in_step().await {
+            let pass = std::pin::pin!(bulk::pass(&reader, &target, &database, &readings, &options));
+            match self.follow_during(pass, POLL, true).await? {
+                // A standby cancels what is in the way of its recovery.
+                Err(error) => tracing::warn!(%error, "the reader can't be read; the source is"),
+                results => {
+                    self.busy.clear();
+                    return results;
+                }
+            }
+        }
+        let source = self.source.clone();
+        let pass = std::pin::pin!(bulk::pass(&source, &target, &database, &readings, &options));
         let results = self.follow_during(pass, POLL, true).await?;
         self.busy.clear();
         results
+    }
+
+    /// The reader, if there is one and it shows what was committed before the last barrier. Not for a pair of snapshots,
+    /// which were taken on the source.
+    async fn reader_in_step(&self) -> Option<Connector> {
+        let reader = self.options.reader.as_ref().filter(|_| self.pair.is_none())?;
+        match self.wait_for_reader(reader).await {
+            Ok(()) => Some(reader.clone()),
+            Err(error) => {
+                tracing::warn!(%error, "the reader is not in step; the source is read");
+                None
+            }
+        }
+    }
+
+    async fn wait_for_reader(&self, reader: &Connector) -> Result<(), Error> {
+        let session = reader.connect(&self.database, Profile::Observe).await?;
+        for (stream, number) in self.replication.streams.iter().zip(&self.barriers) {
+            barrier::wait(&session, stream, *number, READER).await?;
+        }
+        Ok(())
     }
 
     /// Reads what the slots tell until something else is done, so that there is less to read afterwards.

@@ -24,8 +24,10 @@ impl Live {
     /// [`Error::Undecided`] where the deadline is reached; where a side can't be reached. Nothing is decided then.
     pub async fn verdict(&mut self, budget: Duration, deadline: Instant) -> Result<Report, Error> {
         let patience = std::mem::replace(&mut self.replication.patience, left(deadline)?);
+        // A reader that is behind would have to be waited for.
+        let reader = self.options.reader.take();
         let decided = self.settle(budget, deadline).await;
-        self.replication.patience = patience;
+        (self.replication.patience, self.options.reader) = (patience, reader);
         decided?;
         Ok(self.report())
     }

@@ -1,6 +1,6 @@
 //! The whole way, and what comes after it.
 use lab_world::{Options, PODS, SOURCE};
-use pgupgrade::api::{Phase, Writer, conditions};
+use pgupgrade::api::{Phase, VerificationDepth, Writer, conditions};
 
 use crate::support::{self, SOON};
 
@@ -16,7 +16,10 @@ async fn one_manifest_takes_a_live_database_to_the_next_major_version() {
     let status = support::finish(&upgrade, &token).await;
 
     assert_eq!(status.writer, Some(Writer::Target));
-    assert!(status.verification.as_ref().unwrap().rows_verified.unwrap() > 0);
+    let verification = status.verification.as_ref().unwrap();
+    assert!(verification.rows_verified.unwrap() > 0);
+    assert_eq!(verification.depth, Some(VerificationDepth::Full));
+    what_was_compared_is_written_down(&world).await;
     assert!(status.cutover.as_ref().unwrap().write_gap_millis.unwrap() > 0);
     assert!(conditions::holds(&status.conditions, conditions::READY));
     assert!(conditions::holds(&status.conditions, conditions::SUCCEEDED));
@@ -39,6 +42,13 @@ async fn one_manifest_takes_a_live_database_to_the_next_major_version() {
     a_new_resource_finds_it_done(&world, &upgrade, &manifest).await;
     operator.terminate().await.unwrap();
     world.stop().await.unwrap();
+}
+
+async fn what_was_compared_is_written_down(world: &lab_world::World) {
+    let keys = "go-template={{range $key, $_ := .binaryData}}{{$key}} {{end}}";
+    let arguments = ["-n", "shop", "get", "configmap", "shop-report", "-o", keys];
+    let keys = world.kubectl(&arguments).await.unwrap();
+    assert_eq!(keys.trim(), "known.json.gz report.json.gz");
 }
 
 async fn the_old_database_stays_fenced(world: &lab_world::World) {
