@@ -92,7 +92,7 @@ impl Pair {
     async fn arrive(&self, table: &str, failures: usize) -> Changes {
         let arrived = format!("SELECT count(*) = 1 AND bool_and(v = 10) FROM \"{table}\"");
         let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(60) {
+        while start.elapsed() < Duration::from_mins(1) {
             if self.on_subscriber.query_one(&arrived, &[]).await.unwrap().get(0) {
                 return Changes::Arrive;
             }
