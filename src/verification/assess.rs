@@ -13,6 +13,8 @@ pub struct Remaining {
     pub undecided: Vec<String>,
     /// How the schemas differ: nothing is cut over before that is mended.
     pub schema: Vec<String>,
+    /// Indexes that are out of order: nothing is cut over before they are built anew.
+    pub indexes: Vec<String>,
 }
 
 /// Where a comparison without an unexplained difference stands.
@@ -54,13 +56,19 @@ pub fn assess(seen: &Seen, accepted: &[AcceptedDifference]) -> Result<Compared, 
         accepted: consent.iter().map(|table| table.name.plain()).collect(),
         undecided: report.undecided.clone().into_iter().chain(undecided).collect(),
         schema: schema.map(ToString::to_string).collect(),
+        indexes: seen.indexes.broken(),
     }))
 }
 
 fn how_far(seen: &Seen) -> String {
     let progress = &seen.progress;
+    let indexes = if seen.indexes.checking {
+        "; indexes by another version of a collation are checked"
+    } else {
+        ""
+    };
     format!(
-        "{} of {} tables, {} rows read on both sides",
+        "{} of {} tables, {} rows read on both sides{indexes}",
         progress.tables_done, progress.tables, progress.rows
     )
 }

@@ -1,6 +1,7 @@
 //! The comparison of both sides while the application writes: it goes on from Verifying until the verdict at the fence,
 //! as long as this process leads. A new process goes on with what was written down ([`known`]).
 pub mod assess;
+pub mod collation;
 pub mod known;
 pub mod proof;
 pub mod report;
@@ -47,6 +48,8 @@ pub struct Seen {
     pub report: Option<Report>,
     /// How the schemas differ.
     pub schema: Vec<schema::Finding>,
+    /// Indexes that may be out of order.
+    pub indexes: collation::Indexes,
     /// What the comparison of both sides as of the fence came to.
     pub proof: Option<Report>,
 }
@@ -210,7 +213,7 @@ impl Work {
             live.begin_from(&known).await?;
             self.comparison.lock().changed = Some(live.report());
         }
-        live.read().await?;
+        Box::pin(collation::check_beside(&self, live.read())).await?;
         self.comparison.lock().report = Some(live.report());
         *self.comparison.live.lock().await = Some(live);
         let mut renewal = tokio::time::interval_at(tokio::time::Instant::now() + RENEWAL, RENEWAL);
@@ -277,7 +280,7 @@ impl Work {
         let source = self.source.connect(&self.database.name, Profile::Long).await?;
         let target = self.target.connect(&self.database.name, Profile::Long).await?;
         self.comparison.lock().schema = schema::compare(&source, &target, &SCHEMA).await?;
-        Ok(())
+        collation::forget_rebuilt(&self.comparison, &target).await
     }
 }
 

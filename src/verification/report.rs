@@ -35,6 +35,9 @@ pub fn enter(scope: &mut Scope, seen: &Seen, assessed: &Result<Compared, String>
     let (holds, reason, message) = match assessed {
         Ok(Compared::Reading(how_far)) => (false, "InProgress", how_far.clone()),
         Err(which) => (false, "DifferenceFound", which.clone()),
+        Ok(Compared::Verified(remaining)) if !remaining.indexes.is_empty() => {
+            (false, "IndexBroken", some(&remaining.indexes))
+        }
         Ok(Compared::Verified(remaining)) if !remaining.accepted.is_empty() => {
             (true, "DifferencesAccepted", some(&remaining.accepted))
         }
@@ -55,6 +58,10 @@ fn verified(seen: &Seen, undecided: &[String]) -> String {
     }
     if !undecided.is_empty() {
         parts.push(format!("the verdict at the fence decides on {}", some(undecided)));
+    }
+    let unchecked = seen.indexes.unchecked();
+    if !unchecked.is_empty() {
+        parts.push(format!("not checked: {}", some(&unchecked)));
     }
     parts.join("; ")
 }

@@ -21,6 +21,7 @@ mod lookup;
 mod pair;
 mod pinned;
 pub mod schema;
+mod sequences;
 mod side;
 mod sketch;
 mod snapshot;
@@ -47,6 +48,7 @@ pub use known::{Depth, Known};
 pub use limits::{Limits, Pause, PauseAbove};
 pub use live::{Foreign, Live, Replication};
 pub use pinned::Pinned;
+pub use sequences::{SequenceDifference, SequencePosition, differing_sequences};
 pub use side::Side;
 pub use standalone::{Left, Remnant, Standalone};
 
@@ -89,6 +91,14 @@ pub enum Error {
         side: &'static str,
         /// Why.
         detail: String,
+    },
+    /// The positions of sequences could not be read.
+    #[error("the {side}: {source}")]
+    Sequences {
+        /// `source` or `target`.
+        side: &'static str,
+        /// Why.
+        source: Box<pgupgrade_postgres::sequences::Error>,
     },
     /// The changed rows could not be followed.
     #[error(transparent)]
