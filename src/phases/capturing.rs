@@ -201,7 +201,9 @@ async fn capture_changes(
     create_feed(&waiting, &names, &tables, &barriers, LIMIT).await?;
     let keeper = Keeper::of(scope, database)?;
     if keeper.read().await?.is_none() {
-        keeper.write(Known::before_copy(&waiting, &publications).await?).await?;
+        keeper
+            .write(Known::before_copy(&waiting, &names, &publications).await?)
+            .await?;
     }
     Ok(())
 }

@@ -30,10 +30,9 @@ pub struct FeedNames {
 /// What a feed looks for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watch {
-    /// The tables, leaves of partitioned ones, with their places in the caller's list and the columns of their keys.
-    /// Of a table without, the transactions that change it are noted by their ids, in 8 bytes, in place of keys. Other
-    /// tables are ignored.
-    pub(crate) tables: BTreeMap<QualifiedName, (u32, Vec<String>)>,
+    /// The tables, leaves of partitioned ones, by their OIDs: a name may lead to another table for a while. Other tables
+    /// are ignored.
+    pub(crate) tables: BTreeMap<u32, Watched>,
     /// The barrier tables.
     pub(crate) barriers: Vec<QualifiedName>,
     /// Origins whose transactions are no news: on the target `pg_<oid of the subscription>`. The server forgets the
@@ -41,6 +40,18 @@ pub(crate) struct Watch {
     pub(crate) own_origins: Vec<String>,
     /// Whether this is the target's feed: what it finds was written by others.
     pub(crate) rogue: bool,
+}
+
+/// A table whose changes are looked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Watched {
+    /// Its place in the caller's list.
+    pub(crate) index: u32,
+    /// As people know it.
+    pub(crate) name: QualifiedName,
+    /// The columns of its key. Without any, the transactions that change it are noted by their ids, in 8 bytes, in place
+    /// of keys.
+    pub(crate) key: Vec<String>,
 }
 
 /// What can go wrong with a feed.

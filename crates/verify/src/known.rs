@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 
 use pgupgrade_postgres::QualifiedName;
 use pgupgrade_postgres::connection::Session;
+use pgupgrade_postgres::slot;
 use serde::{Deserialize, Serialize};
 
+use crate::feed::FeedNames;
 use crate::side::{self, Side, sql};
 use crate::{Error, catalog};
 
@@ -32,6 +34,16 @@ pub(crate) struct Identity {
     pub(crate) file: Option<u32>,
     /// A digest of its columns.
     pub(crate) columns: String,
+    /// Its place in the publication by which its changes are decoded; none: it has none, or it is not known so far.
+    pub(crate) published: Option<String>,
+}
+
+impl Identity {
+    /// Whether the rows of a table that was this one can only have changed as the slots tell, but for its file.
+    pub(crate) fn is_still(&self, now: &Self) -> bool {
+        let published = self.published.is_none() || self.published == now.published;
+        self.oid == now.oid && self.columns == now.columns && published
+    }
 }
 
 /// A table that is alike on both sides, but for the rows that the slots tell of.
@@ -47,11 +59,15 @@ pub(crate) struct KnownTable {
     pub(crate) target: Identity,
 }
 
-/// Tables that are alike on both sides, but for the rows that the slots tell of. It is true from the positions of the
-/// slots on that it was written down before, so whoever moves these writes it down first.
+/// Tables that are alike on both sides, but for the rows that the slots tell of from these positions on. Whoever moves
+/// the slots writes it down first; of what was written down before another one moved them, nothing is believed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
     pub(crate) tables: Vec<KnownTable>,
+    /// In the WAL of the source.
+    pub(crate) source: u64,
+    /// In the WAL of the target; none: from the creation of its slot on.
+    pub(crate) target: Option<u64>,
 }
 
 impl Known {
@@ -60,12 +76,15 @@ impl Known {
     /// The verification slot has to be there already.
     ///
     /// # Errors
-    /// [`Error::Sql`].
-    pub async fn before_copy(source: &Session, publications: &[String]) -> Result<Self, Error> {
+    /// [`Error::Sql`]; [`Error::Undecided`] where the slot is not there.
+    pub async fn before_copy(source: &Session, changes: &FeedNames, publications: &[String]) -> Result<Self, Error> {
+        let slot = slot::facts(source, &changes.slot).await?;
+        let position = slot.and_then(|slot| slot.confirmed_flush_lsn);
+        let position = position.ok_or_else(|| Error::Undecided(format!("slot {} is not there", changes.slot)))?;
         side::prepare(source, Side::Source).await?;
         let leaves = catalog::published_oids(source, publications).await?;
         let oids = leaves.iter().map(|(_, oid)| *oid).collect();
-        let identities = identities(source, Side::Source, oids).await?;
+        let identities = identities(source, Side::Source, oids, &changes.publication).await?;
         let tables = leaves.into_iter().zip(identities).filter_map(|((name, _), identity)| {
             let identity = identity?;
             Some(KnownTable {
@@ -75,12 +94,17 @@ impl Known {
                 rows: 0,
                 target_rows: 0,
                 bytes: 0,
-                source: identity.clone(),
-                target: identity,
+                target: Identity {
+                    published: None,
+                    ..identity.clone()
+                },
+                source: identity,
             })
         });
         Ok(Self {
             tables: tables.collect(),
+            source: position.into(),
+            target: None,
         })
     }
 
@@ -114,29 +138,38 @@ impl Known {
 }
 
 /// The identities of tables by their OIDs, in the same order; none for a table that is gone.
-pub(crate) async fn identities(session: &Session, side: Side, oids: Vec<u32>) -> Result<Vec<Option<Identity>>, Error> {
-    let rows = session.query(IDENTITY, &[&oids]).await;
+pub(crate) async fn identities(
+    session: &Session,
+    side: Side,
+    oids: Vec<u32>,
+    publication: &str,
+) -> Result<Vec<Option<Identity>>, Error> {
+    let rows = session.query(IDENTITY, &[&oids, &publication]).await;
     let rows = rows.map_err(sql(side, "looking at the tables' files and columns"))?;
     let identity = |row: &tokio_postgres::Row| {
         Some(Identity {
             oid: row.get::<_, Option<u32>>(0)?,
             file: row.get(1),
             columns: row.get::<_, Option<String>>(2).unwrap_or_default(),
+            published: row.get(3),
         })
     };
     Ok(rows.iter().map(identity).collect())
 }
 
-/// Why rows of the target may differ though no slot tells of them; none where that can't be.
-pub(crate) async fn untold(target: &Session, subscriptions: &[String]) -> Result<Option<String>, Error> {
+/// What changes rows of the target while changes are applied, in the name of the subscription: no slot tells of that.
+pub(crate) async fn writers(target: &Session) -> Result<Option<String>, Error> {
     let step = "looking for what changes rows while changes are applied";
     let writers = target.query_opt(WRITERS, &[]).await.map_err(sql(Side::Target, step))?;
-    if let Some(row) = writers {
-        return Ok(Some(row.get(0)));
-    }
+    Ok(writers.map(|row| row.get(0)))
+}
+
+/// A subscription that has not applied what it was sent.
+pub(crate) async fn conflicts(target: &Session, subscriptions: &[String]) -> Result<Option<String>, Error> {
     if target.major() < 18 {
         return Ok(None);
     }
+    let step = "looking for conflicts of the subscriptions";
     let conflicts = target.query_opt(CONFLICTS, &[&subscriptions]).await;
     let conflicts = conflicts.map_err(sql(Side::Target, step))?;
     Ok(conflicts.map(|row| row.get(0)))

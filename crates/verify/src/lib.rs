@@ -38,6 +38,7 @@ use futures::future::BoxFuture;
 use pgupgrade_postgres::QualifiedName;
 use pgupgrade_postgres::connection::Connector;
 use serde::{Serialize, Serializer};
+use tokio_postgres::error::SqlState;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 pub use catalog::published_leaves;
@@ -109,9 +110,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether something was waited for that may still come.
-    pub(crate) fn is_late(&self) -> bool {
+    /// Whether it may be otherwise at the next try: something was late, a table locked, or altered since its statement was
+    /// prepared.
+    pub(crate) fn may_pass(&self) -> bool {
+        let passing = [SqlState::LOCK_NOT_AVAILABLE, SqlState::FEATURE_NOT_SUPPORTED];
         match self {
+            Self::Sql { source, .. } => source.code().is_some_and(|code| passing.contains(code)),
             Self::Postgres(error) => matches!(**error, pgupgrade_postgres::Error::Deadline { .. }),
             Self::Feed(error) => matches!(error, FeedError::Late { .. }),
             _ => false,

@@ -7,113 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
-use lab_postgres::Scratch;
-use pgupgrade_postgres::connection::Profile;
-use pgupgrade_postgres::{barrier, schema};
-use pgupgrade_verify::{
-    Depth, FeedNames, Foreign, Known, Live, Options, Replication, Report, Tables, Verdict, create_feed,
-    published_leaves,
-};
-use support::Pair;
-use support::replicated::{Replicated, SCHEMA, eventually};
-
-const PATIENCE: Duration = Duration::from_mins(1);
-const STREAM: &str = "main";
-
-/// A source, and a target that is its upgraded copy and follows it from the position of the copy.
-struct Copied {
-    both: Replicated,
-    known: Known,
-}
-
-fn names() -> FeedNames {
-    FeedNames {
-        slot: "pgupgrade_verify".to_owned(),
-        publication: "pgupgrade_verify".to_owned(),
-    }
-}
-
-fn replication() -> Replication {
-    Replication {
-        streams: vec![STREAM.to_owned()],
-        changes: names(),
-        foreign: Some(Foreign {
-            changes: names(),
-            subscriptions: vec!["app".to_owned()],
-        }),
-        patience: PATIENCE,
-    }
-}
-
-impl Copied {
-    async fn start(from: u16, to: u16) -> Self {
-        let source = Scratch::start(from).await.unwrap();
-        let client = source.client("postgres").await.unwrap();
-        client.batch_execute(SCHEMA).await.unwrap();
-        let connector = support::connector(&source);
-        let session = connector.connect("postgres", Profile::Long).await.unwrap();
-        schema::install_stream(&session, STREAM, "shop/shop/1").await.unwrap();
-        let capture = format!(
-            "CREATE PUBLICATION app FOR TABLE app.accounts, app.\"Key Values\", app.pairs, app.events, app.by_index, \
-             app.full_keyed, app.parts, app.wide, app.staging, {}",
-            barrier::table(STREAM)
-        );
-        client.batch_execute(&capture).await.unwrap();
-        let slot = "SELECT pg_create_logical_replication_slot('app', 'pgoutput')";
-        client.batch_execute(slot).await.unwrap();
-        let publications = ["app".to_owned()];
-        let tables = published_leaves(&session, &publications).await.unwrap();
-        create_feed(&session, &names(), &tables, &[barrier::table(STREAM)], PATIENCE)
-            .await
-            .unwrap();
-        let known = Known::before_copy(&session, &publications).await.unwrap();
-        let pair = Pair::upgraded(source, to).await;
-        let on_target = pair.target().connect("postgres", Profile::Long).await.unwrap();
-        pair.on_target
-            .batch_execute("DROP PUBLICATION pgupgrade_verify")
-            .await
-            .unwrap();
-        create_feed(&on_target, &names(), &tables, &[], PATIENCE).await.unwrap();
-        let subscribe = format!(
-            "CREATE SUBSCRIPTION app CONNECTION '{}' PUBLICATION app \
-             WITH (create_slot = false, copy_data = false, slot_name = 'app')",
-            pair.conninfo()
-        );
-        pair.on_target.batch_execute(&subscribe).await.unwrap();
-        Self {
-            both: Replicated { pair },
-            known,
-        }
-    }
-
-    async fn open(&self, options: Options) -> Live {
-        let (source, target) = (self.both.source(), self.both.target());
-        let tables = Tables::Published(vec!["app".to_owned()]);
-        Live::open(&source, &target, "postgres", &tables, replication(), options)
-            .await
-            .unwrap()
-    }
-
-    async fn changed(&self) -> Report {
-        let mut live = self.open(only_changed()).await;
-        Box::pin(live.begin_from(&self.known)).await.unwrap();
-        Box::pin(live.read()).await.unwrap();
-        let report = live.report();
-        live.close().await;
-        report
-    }
-
-    async fn on_source(&self, sql: &str) {
-        self.both.pair.on_source.batch_execute(sql).await.unwrap();
-    }
-}
-
-fn only_changed() -> Options {
-    Options {
-        depth: Depth::Changed,
-        ..Options::default()
-    }
-}
+use pgupgrade_verify::{Depth, Options, Report, Verdict};
+use support::copied::{Copied, Kept, PATIENCE, differing};
+use support::replicated::eventually;
 
 /// The depths of tables whose names are shown without their schema.
 fn depths(report: &Report) -> BTreeMap<&str, Depth> {
@@ -128,11 +24,6 @@ fn whole(report: &Report) -> Vec<&str> {
     let depths = depths(report).into_iter();
     let whole = depths.filter(|(_, depth)| *depth == Depth::Full);
     whole.map(|(name, _)| name).collect()
-}
-
-fn differing(report: &Report) -> Vec<String> {
-    let tables = report.tables.iter().filter(|table| !table.equal);
-    tables.map(ToString::to_string).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -206,29 +97,6 @@ async fn what_may_have_changed_untold_is_read_as_a_whole() {
     assert_eq!(depths(&report).len(), whole(&report).len(), "{report:?}");
     assert_eq!(differing(&report).len(), 2, "{report:?}");
     assert!(differing(&report)[1].contains("id=3: changed in big"), "{report:?}");
-}
-
-/// What was written down last.
-#[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Option<Known>>>);
-
-impl Kept {
-    fn options(&self) -> Options {
-        let kept = self.clone();
-        Options {
-            keep: Some(Arc::new(move |known| {
-                // As it is read by another process.
-                let text = serde_json::to_string(&known).unwrap();
-                *kept.0.lock().unwrap() = Some(serde_json::from_str(&text).unwrap());
-                async { Ok(()) }.boxed()
-            })),
-            ..Options::default()
-        }
-    }
-
-    fn known(&self) -> Known {
-        self.0.lock().unwrap().clone().unwrap()
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

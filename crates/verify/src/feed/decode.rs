@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use pgupgrade_pgoutput::{Column, Lsn, Message, RelationColumn};
 use pgupgrade_postgres::QualifiedName;
 
-use super::{FeedError, Watch};
+use super::{FeedError, Watch, Watched};
 use crate::dirty::{DirtySet, Entry};
 
 /// So many bumps of a barrier are remembered with their positions.
@@ -27,7 +27,7 @@ pub(crate) struct Rogue {
 /// Takes the messages of whole transactions in the order of their commits. Holds no rows.
 #[derive(Debug)]
 pub(super) struct Decoder {
-    tables: BTreeMap<QualifiedName, (u32, Vec<String>)>,
+    tables: BTreeMap<u32, Watched>,
     barriers: Vec<(QualifiedName, VecDeque<(i64, Lsn)>)>,
     own_origins: HashSet<Vec<u8>>,
     rogue: Option<Rogue>,
@@ -187,7 +187,7 @@ impl Decoder {
                 columns,
                 ..
             } => {
-                let relation = self.relation(schema, name, &columns);
+                let relation = self.relation(oid, schema, name, &columns);
                 self.relations.insert(oid, relation);
                 Ok(())
             }
@@ -220,16 +220,14 @@ impl Decoder {
         Ok(())
     }
 
-    fn relation(&self, schema: &[u8], name: &[u8], columns: &[RelationColumn<'_>]) -> Relation {
-        let (Ok(schema), Ok(name)) = (std::str::from_utf8(schema), std::str::from_utf8(name)) else {
-            return Relation::Ignored;
-        };
-        let name = QualifiedName::new(schema, name);
+    fn relation(&self, oid: u32, schema: &[u8], name: &[u8], columns: &[RelationColumn<'_>]) -> Relation {
         let place = |wanted: &[u8]| columns.iter().position(|column| column.name == wanted);
-        if let Some(index) = self.barriers.iter().position(|(barrier, _)| *barrier == name) {
+        let is_barrier =
+            |barrier: &QualifiedName| barrier.schema.as_bytes() == schema && barrier.name.as_bytes() == name;
+        if let Some(index) = self.barriers.iter().position(|(barrier, _)| is_barrier(barrier)) {
             return place(NUMBER).map_or(Relation::Ignored, |number| Relation::Barrier { index, number });
         }
-        let Some((index, key)) = self.tables.get(&name) else {
+        let Some(Watched { index, name, key }) = self.tables.get(&oid) else {
             return Relation::Ignored;
         };
         let keyless = key.is_empty();
@@ -237,7 +235,7 @@ impl Decoder {
         let mut places = key.iter().flatten();
         let identified = places.all(|place| columns.get(*place).is_some_and(|column| column.is_key));
         Relation::Table(Table {
-            name,
+            name: name.clone(),
             index: *index,
             keyless,
             key,

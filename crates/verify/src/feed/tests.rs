@@ -14,7 +14,7 @@ use pgupgrade_postgres::QualifiedName;
 use pgupgrade_postgres::connection::{Connector, Credentials, Endpoint, Profile, Session};
 use secrecy::SecretString;
 
-use super::{Feed, FeedError, FeedNames, Watch, create};
+use super::{Feed, FeedError, FeedNames, Watch, Watched, create};
 use crate::dirty::{DirtySet, Entry};
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -34,15 +34,34 @@ fn barrier() -> QualifiedName {
 }
 
 /// Tables in schema `public` or `Odd "S"`, with the columns of their keys.
+/// Their OIDs are those of a server only once [`on`] has looked there.
 fn watch(tables: &[(&str, &str, &[&str])]) -> Watch {
     let tables = (0..).zip(tables).map(|(index, (schema, table, key))| {
-        let key = key.iter().map(|column| (*column).to_owned()).collect();
-        (QualifiedName::new(*schema, *table), (index, key))
+        let watched = Watched {
+            index,
+            name: QualifiedName::new(*schema, *table),
+            key: key.iter().map(|column| (*column).to_owned()).collect(),
+        };
+        (index, watched)
     });
     Watch {
         tables: tables.collect(),
         barriers: vec![barrier()],
         ..Watch::default()
+    }
+}
+
+/// The same with the OIDs that the tables have in this database.
+async fn on(client: &Client, watch: &Watch) -> Watch {
+    let mut tables = BTreeMap::new();
+    for watched in watch.tables.values() {
+        let query = "SELECT to_regclass($1::text)::oid";
+        let row = client.query_one(query, &[&watched.name.to_string()]).await.unwrap();
+        tables.extend(row.get::<_, Option<u32>>(0).map(|oid| (oid, watched.clone())));
+    }
+    Watch {
+        tables,
+        ..watch.clone()
     }
 }
 
@@ -80,7 +99,7 @@ impl Lab {
     }
 
     async fn create(&self, watch: &Watch) -> Result<Lsn, FeedError> {
-        let tables: Vec<QualifiedName> = watch.tables.keys().cloned().collect();
+        let tables: Vec<QualifiedName> = watch.tables.values().map(|watched| watched.name.clone()).collect();
         create(&self.session, &names(), &tables, &watch.barriers, PATIENCE).await
     }
 
@@ -90,7 +109,7 @@ impl Lab {
 
     async fn try_open(&self, watch: &Watch) -> Result<Feed, FeedError> {
         let connector = connector(&self.scratch, "postgres", self.scratch.password());
-        Feed::open(&connector, "postgres", &names(), watch.clone()).await
+        Feed::open(&connector, "postgres", &names(), on(&self.client, watch).await).await
     }
 
     async fn sql(&self, script: &str) {

@@ -29,7 +29,7 @@ pub(super) async fn open(
     let rows = session.query(query, &[&foreign.subscriptions]).await;
     let rows = rows.map_err(sql(Side::Target, "reading the origins of the subscriptions"))?;
     let watch = Watch {
-        tables: watch_list(readings),
+        tables: watch_list(readings, Side::Target),
         own_origins: rows.iter().map(|row| row.get(0)).collect(),
         rogue: true,
         ..Watch::default()
@@ -56,8 +56,14 @@ impl Live {
 
     /// The transactions of others that are known to have changed a table without a key.
     pub(super) fn foreign_of(&self, index: usize) -> Result<Vec<DirtyKey>, Error> {
-        let all = self.dirty.batch_of(number(index), None, MOST)?;
-        Ok(all.into_iter().filter(|dirty| dirty.entry.rogue).collect())
+        let mut all = Vec::new();
+        self.dirty.for_each_key(number(index), |key, entry| {
+            if entry.rogue && all.len() < MOST {
+                let (table, key) = (number(index), key.to_vec());
+                all.push(DirtyKey { table, key, entry });
+            }
+        })?;
+        Ok(all)
     }
 
     pub(super) fn foreign_writes(&self) -> Foreigners {

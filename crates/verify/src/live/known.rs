@@ -1,14 +1,15 @@
 //! What need not be read: taken over when a comparison begins, and written down before WAL is given free, without which
 //! it would not hold.
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::future::try_join;
 use pgupgrade_pgoutput::Lsn;
+use pgupgrade_postgres::connection::Session;
 
-use super::{Live, Sessions, number};
+use super::{Live, Replication, Sessions, number};
 use crate::catalog::Reading;
 use crate::feed::Feed;
-use crate::known::{Identity, Known, KnownTable, identities, untold};
+use crate::known::{Identity, Known, KnownTable, conflicts, identities, writers};
 use crate::side::Side;
 use crate::{Depth, Error};
 
@@ -17,13 +18,11 @@ use crate::{Depth, Error};
 const PART: u64 = 8;
 /// Below that, the part does not matter.
 const FEW: u64 = 100_000;
+/// How often the same tables are written down for a later position.
+const AGAIN: Duration = Duration::from_mins(1);
 
-/// What is settled, and where in the WAL of each side that which is not begins.
-struct Settled {
-    known: Known,
-    source: Lsn,
-    target: Option<Lsn>,
-}
+/// A table on source and target.
+pub(super) type Identities = (Option<Identity>, Option<Identity>);
 
 impl Live {
     /// Begins with what is known: of these tables only the rows are compared that the slots tell of, of all others every
@@ -35,7 +34,10 @@ impl Live {
     /// # Errors
     /// What a new start may find gone. A difference is no error.
     pub async fn begin_from(&mut self, known: &Known) -> Result<(), Error> {
-        self.take_over(known).await?;
+        match self.why_not(known).await? {
+            Some(why) => tracing::info!(why, "every row is read"),
+            None => self.take_over(known),
+        }
         self.reach(false).await?;
         self.look_for_foreign().await?;
         self.find_stale().await?;
@@ -44,14 +46,22 @@ impl Live {
         self.read_to(Depth::Changed).await
     }
 
-    async fn take_over(&mut self, known: &Known) -> Result<(), Error> {
-        let untold = match &self.replication.foreign {
-            None => Some("nothing tells of foreign writes on the target".to_owned()),
-            Some(foreign) => untold(&self.sessions.target, &foreign.subscriptions).await?,
+    /// Why nothing of what is known can be believed.
+    async fn why_not(&self, known: &Known) -> Result<Option<String>, Error> {
+        let (Some(foreign), Some(feed)) = (&self.replication.foreign, &self.foreign) else {
+            return Ok(Some("nothing tells of foreign writes on the target".to_owned()));
         };
-        if let Some(why) = &untold {
-            tracing::info!(why, "every row is read");
+        let moved = known.target.is_some_and(|target| feed.position().0 > target);
+        if self.feed.position().0 > known.source || moved {
+            return Ok(Some("the slots were moved since it was written down".to_owned()));
         }
+        if let Some(writer) = writers(&self.sessions.target).await? {
+            return Ok(Some(writer));
+        }
+        conflicts(&self.sessions.target, &foreign.subscriptions).await
+    }
+
+    fn take_over(&mut self, known: &Known) {
         let known = known.by_name();
         for index in 0..self.readings.len() {
             let reading = &self.readings[index];
@@ -59,12 +69,12 @@ impl Live {
             else {
                 continue;
             };
-            let is_told = untold.is_none() && self.watched.contains(&reading.name);
-            if (&known.source, &known.target) == (source, target) && (is_told || known.depth == Depth::Full) {
+            let files = (known.source.file, known.target.file) == (source.file, target.file);
+            let still = known.source.is_still(source) && known.target.is_still(target);
+            if files && still && self.watched.contains(&reading.name) {
                 self.tables[index].take_over(known);
             }
         }
-        Ok(())
     }
 
     fn mark_much_changed(&mut self) {
@@ -76,50 +86,67 @@ impl Live {
         }
     }
 
+    /// Marks the tables that are not what they were when they were read, though nothing of it is decoded.
+    pub(super) async fn find_altered(&mut self) -> Result<(), Error> {
+        let now = identities_of(&self.sessions, &self.readings, &self.replication).await?;
+        for (index, now) in now.into_iter().enumerate() {
+            let still = |before: &Option<Identity>, now: &Option<Identity>| match (before, now) {
+                (Some(before), Some(now)) => before.is_still(now),
+                (before, now) => before.is_none() && now.is_none(),
+            };
+            let before = &self.identities[index];
+            if !(still(&before.0, &now.0) && still(&before.1, &now.1)) {
+                self.table(index).stale = true;
+                self.identities[index] = now;
+            }
+        }
+        Ok(())
+    }
+
     /// Gives the WAL of both sides free up to where everything is settled. Without anybody to write down what is known,
     /// a new comparison reads all rows anew, and needs nothing of what was before it.
     pub(super) async fn advance(&mut self) -> Result<(), Error> {
-        let (mut source, mut target) = (self.feed.position(), None);
+        let (mut source, mut target) = (self.feed.position(), self.foreign.as_ref().map(Feed::position));
         if let Some(keep) = self.options.keep.clone() {
-            let Some(settled) = self.settled().await? else {
+            let settled = self.settled().await?;
+            let same = self.kept.as_ref().is_some_and(|kept| kept.tables == settled.tables);
+            if same && self.advanced.elapsed() < AGAIN {
                 return Ok(());
-            };
-            if self.kept.as_ref() != Some(&settled.known) {
-                if let Err(why) = keep(settled.known.clone()).await {
-                    tracing::warn!(why, "what is known by now can't be written down; WAL is kept instead");
-                    return Ok(());
-                }
-                self.kept = Some(settled.known);
             }
-            (source, target) = (settled.source, settled.target);
+            // Where it fails, it may have been written all the same.
+            self.kept = None;
+            if let Err(why) = keep(settled.clone()).await {
+                tracing::warn!(why, "what is known by now can't be written down; WAL is kept instead");
+                return Ok(());
+            }
+            (source, target) = (Lsn(settled.source), settled.target.map(Lsn));
+            self.kept = Some(settled);
         }
         self.feed.advance(source).await?;
-        if let Some(feed) = &self.foreign {
-            feed.advance(target.unwrap_or_else(|| feed.position())).await?;
+        if let (Some(feed), Some(target)) = (&self.foreign, target) {
+            feed.advance(target).await?;
         }
+        self.freed = (source, target.unwrap_or_default());
         self.advanced = Instant::now();
         Ok(())
     }
 
-    /// None where the tables are not what they were when the comparison began.
-    async fn settled(&mut self) -> Result<Option<Settled>, Error> {
+    /// What is settled, and where in the WAL of each side that which is not begins.
+    async fn settled(&mut self) -> Result<Known, Error> {
         self.check_plan().await?;
-        if self.outdated {
-            return Ok(None);
-        }
-        let mut settled = Settled {
-            known: Known::default(),
-            source: self.feed.position(),
-            target: self.foreign.as_ref().map(Feed::position),
+        let mut settled = Known {
+            tables: Vec::new(),
+            source: self.feed.position().0,
+            target: self.foreign.as_ref().map(|feed| feed.position().0),
         };
         for index in 0..self.tables.len() {
             self.add_settled(index, &mut settled)?;
         }
-        Ok(Some(settled))
+        Ok(settled)
     }
 
     /// Adds a table if nothing of it is left to decide but keys that the slots tell of again.
-    fn add_settled(&self, index: usize, settled: &mut Settled) -> Result<(), Error> {
+    fn add_settled(&self, index: usize, settled: &mut Known) -> Result<(), Error> {
         let (table, reading) = (&self.tables[index], &self.readings[index]);
         let (Some(depth), (Some(source), Some(target))) = (table.depth, &self.identities[index]) else {
             return Ok(());
@@ -128,24 +155,16 @@ impl Live {
         if !table.is_settled() || self.is_whole(index) || (pending && !reading.is_keyed()) {
             return Ok(());
         }
-        let (mut first, mut first_foreign, mut suspect) = (settled.source, settled.target, false);
-        self.dirty.for_each_key(number(index), |_, entry| {
-            suspect |= entry.xid.is_none();
-            if entry.rogue {
-                first_foreign = first_foreign.map(|first| first.min(entry.lsn));
-            } else {
-                first = first.min(entry.lsn);
-            }
-        })?;
-        if suspect {
+        let Some((first, first_foreign)) = self.first_pending(index)? else {
             return Ok(());
-        }
-        (settled.source, settled.target) = (first, first_foreign);
+        };
+        settled.source = settled.source.min(first.0);
+        settled.target = settled.target.map(|target| target.min(first_foreign.0));
         let in_file = |identity: &Identity, file| Identity {
             file,
             ..identity.clone()
         };
-        settled.known.tables.push(KnownTable {
+        settled.tables.push(KnownTable {
             schema: reading.name.schema.clone(),
             name: reading.name.name.clone(),
             depth,
@@ -157,17 +176,46 @@ impl Live {
         });
         Ok(())
     }
+
+    /// Where on each side the first of a table's keys changed that is not settled; none where a slot can't tell of it
+    /// again.
+    fn first_pending(&self, index: usize) -> Result<Option<(Lsn, Lsn)>, Error> {
+        let (mut first, mut first_foreign, mut suspect) = (Lsn(u64::MAX), Lsn(u64::MAX), false);
+        let mut foreign = Vec::new();
+        self.dirty.for_each_key(number(index), |key, entry| {
+            suspect |= entry.xid.is_none();
+            if entry.rogue {
+                foreign.push((key.to_vec(), entry.lsn));
+            } else {
+                first = first.min(entry.lsn);
+            }
+        })?;
+        for (key, lsn) in foreign {
+            // Where the source tells of it too, both sides will be looked at for that.
+            if self.dirty.get(number(index), &key, false)?.is_none() {
+                first_foreign = first_foreign.min(lsn);
+            }
+        }
+        let gone = first < self.freed.0 || first_foreign < self.freed.1;
+        Ok((!suspect && !gone).then_some((first, first_foreign)))
+    }
 }
 
 /// What the tables are on both sides.
 pub(super) async fn identities_of(
     sessions: &Sessions,
     readings: &[Reading],
-) -> Result<Vec<(Option<Identity>, Option<Identity>)>, Error> {
-    let oids = |side| readings.iter().map(|reading| reading.on(side).oid).collect();
+    replication: &Replication,
+) -> Result<Vec<Identities>, Error> {
+    let on = async |side, session: &Session, publication: &str| {
+        let oids = readings.iter().map(|reading| reading.on(side).oid).collect();
+        identities(session, side, oids, publication).await
+    };
+    let foreign = replication.foreign.as_ref();
+    let watched = foreign.map_or("", |foreign| &foreign.changes.publication);
     let (source, target) = try_join(
-        identities(&sessions.source, Side::Source, oids(Side::Source)),
-        identities(&sessions.target, Side::Target, oids(Side::Target)),
+        on(Side::Source, &sessions.source, &replication.changes.publication),
+        on(Side::Target, &sessions.target, watched),
     )
     .await?;
     Ok(source.into_iter().zip(target).collect())

@@ -25,13 +25,14 @@ use pgupgrade_postgres::{QualifiedName, barrier};
 
 use crate::catalog::Reading;
 use crate::dirty::{DirtySet, Entry};
-use crate::feed::{Feed, FeedNames, Watch};
-use crate::known::{Identity, Known};
+use crate::feed::{Feed, FeedNames, Watch, Watched};
+use crate::known::{Known, writers};
 use crate::pair::Pair;
 use crate::pinned::{Pinned, Pins, TableFiles};
 use crate::side::{self, Side, sql};
 use crate::{Error, Options, Report, Skipped, TableResult, Tables, lookup};
 
+use self::known::Identities;
 use plan::Basis;
 pub(crate) use table::Files;
 use table::Table;
@@ -89,13 +90,16 @@ pub struct Live {
     which: Tables,
     basis: Basis,
     /// What each table was on both sides when the comparison began.
-    identities: Vec<(Option<Identity>, Option<Identity>)>,
+    identities: Vec<Identities>,
     /// The numbers of the barriers that were bumped last.
     barriers: Vec<i64>,
     /// What was written down last.
     kept: Option<Known>,
-    /// When WAL was given free.
+    /// When WAL was given free, and up to where on each side.
     advanced: Instant,
+    freed: (Lsn, Lsn),
+    /// What changes rows of the target in the name of the subscription.
+    writer: Option<String>,
     /// The tables that are being read: what changes in them is settled afterwards.
     busy: BTreeSet<u32>,
     /// The tables are not those that were planned for any more.
@@ -158,7 +162,7 @@ impl Live {
             Some(foreign) => Some(foreign::open(target, &sessions.looker, foreign, &readings).await?),
         };
         let watch = Watch {
-            tables: watch_list(&readings),
+            tables: watch_list(&readings, Side::Source),
             barriers: replication
                 .streams
                 .iter()
@@ -173,10 +177,12 @@ impl Live {
             database: database.to_owned(),
             seed: RandomState::new().build_hasher().finish(),
             tables: vec![Table::default(); readings.len()],
-            identities: known::identities_of(&sessions, &readings).await?,
+            identities: known::identities_of(&sessions, &readings, &replication).await?,
             barriers: Vec::new(),
             kept: None,
             advanced: Instant::now(),
+            freed: (Lsn(0), Lsn(0)),
+            writer: writers(&sessions.target).await?,
             busy: BTreeSet::new(),
             readings,
             problems: plan.problems,
@@ -317,6 +323,10 @@ impl Live {
         if self.outdated {
             report.undecided = Some("tables were created, dropped or altered since the comparison began".to_owned());
         }
+        if let Some(writer) = &self.writer {
+            let why = "changes rows of the target while changes are applied, and no slot tells of that";
+            report.undecided = Some(format!("{writer} {why}; have it fire for the origin only (ENABLE)"));
+        }
         report.differences = report.tables.iter().filter(|table| !table.equal).count();
         report.foreign = self.foreign_writes();
         report.elapsed = self.start.elapsed();
@@ -350,12 +360,18 @@ fn named(barriers: &[(&str, i64)]) -> Vec<(QualifiedName, i64)> {
     named.collect()
 }
 
-/// The tables as a feed names them.
-fn watch_list(readings: &[Reading]) -> BTreeMap<QualifiedName, (u32, Vec<String>)> {
+/// The tables as a feed knows them.
+fn watch_list(readings: &[Reading], side: Side) -> BTreeMap<u32, Watched> {
     let tables = (0..).zip(readings.iter());
-    tables
-        .map(|(number, reading)| (reading.name.clone(), (number, reading.key.clone())))
-        .collect()
+    let watched = tables.map(|(index, reading)| {
+        let watched = Watched {
+            index,
+            name: reading.name.clone(),
+            key: reading.key.clone(),
+        };
+        (reading.on(side).oid, watched)
+    });
+    watched.collect()
 }
 
 /// The number under which the dirty set knows a table.

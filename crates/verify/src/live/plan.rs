@@ -7,6 +7,7 @@ use pgupgrade_postgres::QualifiedName;
 use super::{Live, Sessions, Table};
 use crate::catalog::{self, Plan, Reading};
 use crate::feed::FeedNames;
+use crate::known::writers;
 use crate::schema::catalog_stamp;
 use crate::side::{Side, sql};
 use crate::{Error, TableResult, Tables};
@@ -101,9 +102,11 @@ impl Live {
     /// # Errors
     /// Where a side can't be reached.
     pub(super) async fn check_plan(&mut self) -> Result<(), Error> {
+        self.writer = writers(&self.sessions.target).await?;
         if self.outdated || stamps(&self.sessions).await? == self.basis.stamps {
             return Ok(());
         }
+        self.find_altered().await?;
         let (_, basis) = make(&self.sessions, &self.which, &self.replication.changes).await?;
         self.outdated = basis.digest != self.basis.digest;
         if !self.outdated {

@@ -2,7 +2,7 @@
 use std::collections::HashSet;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::try_join;
 use pgupgrade_postgres::barrier;
@@ -48,6 +48,9 @@ impl Live {
                 self.read_group(group).await?;
                 self.sweep_all().await?;
                 self.advance().await?;
+                if self.outdated && self.options.keep.is_some() {
+                    return Ok(()); // a new comparison goes on with what was read so far
+                }
             }
             for group in self.groups(false, depth) {
                 self.read_exactly(group).await?;
@@ -69,6 +72,7 @@ impl Live {
     pub async fn renew(&mut self) -> Result<(), Error> {
         self.reach(false).await?;
         self.look_for_foreign().await?;
+        self.find_altered().await?;
         self.find_stale().await?;
         self.mark_keyless();
         self.read_to(Depth::Changed).await
@@ -222,12 +226,14 @@ impl Live {
         pause: Duration,
         settle: bool,
     ) -> Result<T, Error> {
-        let mut polls = 0_u32;
+        let (mut polls, mut took) = (0_u32, Duration::ZERO);
         loop {
+            // Slots that take long to read are left alone for as long.
             tokio::select! {
                 done = &mut pass => return Ok(done),
-                () = tokio::time::sleep(pause) => polls += 1,
+                () = tokio::time::sleep(pause.max(took)) => polls += 1,
             }
+            let begun = Instant::now();
             // Not to be broken off: what a reading was about to tell would be lost.
             let look = self.look_meanwhile(settle && polls.is_multiple_of(ADVANCE));
             tokio::pin!(look);
@@ -241,6 +247,7 @@ impl Live {
             if let Some(done) = done {
                 return Ok(done);
             }
+            took = begun.elapsed();
         }
     }
 
@@ -259,7 +266,7 @@ impl Live {
             return Ok(());
         }
         match Box::pin(self.settle_meanwhile()).await {
-            Err(error) if error.is_late() => {
+            Err(error) if error.may_pass() => {
                 tracing::debug!(%error, "what changed meanwhile is settled later");
                 Ok(())
             }

@@ -20,6 +20,8 @@ use crate::{Error, Kind, lookup};
 const BATCH: usize = 20_000;
 /// How often what is known is written down.
 const ADVANCE: Duration = Duration::from_secs(10);
+const CONTRADICTION: &str = "rows differ where all are read one after the other, and do not where they are looked up by \
+    their key: an index does not have all rows; check it with amcheck (bt_index_check with heapallindexed), and REINDEX";
 /// Sweeps after which a key that was changed during each of them is left undecided.
 const SWEEPS: usize = 8;
 
@@ -205,6 +207,11 @@ impl Live {
     }
 
     fn equal(&mut self, dirty: &DirtyKey) -> Result<(), Error> {
+        if dirty.entry == SUSPECT {
+            // It differed when all rows were read, and nobody changed it.
+            let table = self.table(dirty.table as usize);
+            table.undecided = Some(CONTRADICTION.to_owned());
+        }
         self.table(dirty.table as usize).different.remove(&dirty.key);
         self.dirty.remove_if_unchanged(dirty.table, &dirty.key, &dirty.entry)?;
         Ok(())

@@ -1,5 +1,6 @@
 //! Two servers and ways to them.
 #![allow(dead_code, reason = "each test takes what it needs")]
+pub mod copied;
 pub mod replicated;
 pub mod upgrade;
 

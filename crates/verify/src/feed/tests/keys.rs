@@ -160,6 +160,7 @@ async fn text_in_no_encoding_is_told_as_it_is() {
         .batch_execute("INSERT INTO t VALUES (E'\\xfc\\xff')")
         .await
         .unwrap();
+    let watch = on(&client, &watch).await;
     let mut feed = Feed::open(&connector, "raw", &names(), watch).await.unwrap();
     let mut dirty = set();
     feed.poll(&mut dirty).await.unwrap();
