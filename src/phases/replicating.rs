@@ -1,11 +1,11 @@
 //! Subscribes the upgraded clone from the proven position, and lets it catch up.
 use std::time::Duration;
 
-use pgupgrade_postgres::connection::{Connector, Profile};
+use pgupgrade_postgres::connection::{Connector, Profile, Session};
 use pgupgrade_postgres::guard::{self, Body, Patience};
-use pgupgrade_postgres::inspect;
 use pgupgrade_postgres::replication::{self, Rate, Sample};
 use pgupgrade_postgres::subscription::{self, Subscription};
+use pgupgrade_postgres::{inspect, slot};
 use pgupgrade_verify::{create_feed, published_leaves, watchable};
 use secrecy::ExposeSecret;
 
@@ -15,6 +15,7 @@ use crate::controller::outcome::Outcome;
 use crate::controller::record::Record;
 use crate::controller::scope::{Scope, now};
 use crate::error::Error;
+use crate::verification::known::Keeper;
 
 /// Catching up takes as long as the source has written meanwhile; what limits it is the WAL that it may retain.
 const LIMIT: Duration = Duration::from_hours(48);
@@ -93,7 +94,7 @@ async fn subscribe_database(
     // Closed to applications before the first change arrives, until the commit point.
     let claim = scope.claim(&session).await?;
     guard::prepare(&session, &claim, Body::NotOpen, &Patience::default()).await?;
-    watch_target(source, target, database).await?;
+    watch_target(scope, source, target, database).await?;
     for stream in &database.streams {
         if running(&stream.subscription) {
             continue;
@@ -130,7 +131,12 @@ async fn subscribe_database(
 }
 
 /// What others write on the clone is told by a slot there.
-async fn watch_target(source: &Connector, target: &Connector, database: &DatabaseStatus) -> Result<(), Error> {
+async fn watch_target(
+    scope: &Scope,
+    source: &Connector,
+    target: &Connector,
+    database: &DatabaseStatus,
+) -> Result<(), Error> {
     let Some(names) = database.verification.as_ref().map(VerificationSlotStatus::names) else {
         return Ok(());
     };
@@ -142,9 +148,22 @@ async fn watch_target(source: &Connector, target: &Connector, database: &Databas
         .collect();
     let tables = published_leaves(&on_source, &publications).await?;
     let waiting = target.connect(&database.name, Profile::Long).await?;
+    if slot::facts(&waiting, &names.slot).await?.is_none() {
+        forget_written(&Keeper::of(scope, database)?, &waiting).await?;
+    }
     let tables = watchable(&waiting, &names, &tables).await?;
     create_feed(&waiting, &names, &tables, &[], WATCH_LIMIT).await?;
     Ok(())
+}
+
+/// What was written on the clone before it was closed and watched is not what it was cloned from: of these tables, every
+/// row has to be read.
+async fn forget_written(keeper: &Keeper, target: &Session) -> Result<(), Error> {
+    let written = inspect::written_tables(target).await?;
+    match keeper.read().await? {
+        Some(known) if !written.is_empty() => keeper.write(known.without(&written)).await,
+        _ => Ok(()),
+    }
 }
 
 /// Looks at slot and subscription of every stream, and enters lag, rate and health into the status.

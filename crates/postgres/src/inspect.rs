@@ -8,6 +8,6 @@ pub use activity::{
 };
 pub use objects::{
     Database, database_size, databases, event_triggers, foreign_slots, invalid_indexes, large_objects,
-    may_create_schema, publications_for_all_tables, subscriptions,
+    may_create_schema, publications_for_all_tables, replica_writers, subscriptions, written_tables,
 };
 pub use server::{OwnRole, Server, own_role, server};

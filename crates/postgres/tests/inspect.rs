@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use pgupgrade_postgres::connection::Profile;
+use pgupgrade_postgres::connection::{Profile, Session};
 use pgupgrade_postgres::{QualifiedName, inspect};
 use support::{Side, connector, connector_as};
 
@@ -77,6 +77,21 @@ async fn databases_are_told_apart() {
     );
 }
 
+/// A session tells of what it wrote a while later.
+async fn the_statistics_tell_what_was_written(side: &Side, session: &Session) {
+    side.run("CREATE TABLE s.written (); CREATE TABLE s.untouched (); INSERT INTO s.written DEFAULT VALUES")
+        .await;
+    for _ in 0..300 {
+        let written = inspect::written_tables(session).await.unwrap();
+        assert!(written.iter().all(|table| table.name != "untouched"), "{written:?}");
+        if written.iter().any(|table| table.name == "written") {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("nothing was told within half a minute");
+}
+
 #[tokio::test]
 async fn objects_are_found() {
     let side = Side::start(17).await;
@@ -84,6 +99,7 @@ async fn objects_are_found() {
     assert_eq!(inspect::large_objects(&session).await.unwrap(), 0);
     assert!(inspect::event_triggers(&session).await.unwrap().is_empty());
     assert!(inspect::publications_for_all_tables(&session).await.unwrap().is_empty());
+    assert!(inspect::replica_writers(&session).await.unwrap().is_empty());
     assert!(inspect::invalid_indexes(&session).await.unwrap().is_empty());
     assert!(inspect::subscriptions(&session).await.unwrap().is_empty());
     side.run(include_str!("support/objects.sql")).await;
@@ -99,6 +115,18 @@ async fn objects_are_found() {
         .batch_execute("CREATE UNIQUE INDEX CONCURRENTLY broken ON s.keyless ((1))")
         .await;
     assert!(broken.is_err(), "two rows with the same value");
+    the_statistics_tell_what_was_written(&side, &session).await;
+    side.run(
+        "CREATE TRIGGER always BEFORE INSERT ON s.keyless EXECUTE FUNCTION suppress_redundant_updates_trigger();
+         ALTER TABLE s.keyless ENABLE ALWAYS TRIGGER always;
+         CREATE RULE replica AS ON DELETE TO s.keyless DO ALSO NOTIFY gone;
+         ALTER TABLE s.keyless ENABLE REPLICA RULE replica",
+    )
+    .await;
+    assert_eq!(
+        inspect::replica_writers(&session).await.unwrap(),
+        ["rule replica on s.keyless", "trigger always on s.keyless"]
+    );
     assert_eq!(inspect::large_objects(&session).await.unwrap(), 2);
     assert_eq!(inspect::event_triggers(&session).await.unwrap(), ["watch"]);
     assert_eq!(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use pgupgrade_postgres::QualifiedName;
 use pgupgrade_postgres::connection::Session;
-use pgupgrade_postgres::slot;
+use pgupgrade_postgres::{inspect, slot};
 use serde::{Deserialize, Serialize};
 
 use crate::feed::FeedNames;
@@ -13,7 +13,6 @@ use crate::side::{self, Side, sql};
 use crate::{Error, catalog};
 
 const IDENTITY: &str = include_str!("../sql/known_identity.sql");
-const WRITERS: &str = include_str!("../sql/known_writers.sql");
 const CONFLICTS: &str = include_str!("../sql/known_conflicts.sql");
 
 /// How much of a table is compared.
@@ -116,6 +115,16 @@ impl Known {
         self
     }
 
+    /// All but these tables.
+    #[must_use]
+    pub fn without(mut self, names: &[QualifiedName]) -> Self {
+        self.tables.retain(|table| {
+            let mut others = names.iter().map(|name| (&name.schema, &name.name));
+            others.all(|other| other != (&table.schema, &table.name))
+        });
+        self
+    }
+
     /// How many tables it tells of.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -159,9 +168,7 @@ pub(crate) async fn identities(
 
 /// What changes rows of the target while changes are applied, in the name of the subscription: no slot tells of that.
 pub(crate) async fn writers(target: &Session) -> Result<Option<String>, Error> {
-    let step = "looking for what changes rows while changes are applied";
-    let writers = target.query_opt(WRITERS, &[]).await.map_err(sql(Side::Target, step))?;
-    Ok(writers.map(|row| row.get(0)))
+    Ok(inspect::replica_writers(target).await?.into_iter().next())
 }
 
 /// A subscription that has not applied what it was sent.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
+use pgupgrade_postgres::QualifiedName;
 use pgupgrade_verify::{Depth, Options, Report, Verdict};
 use support::copied::{Copied, Kept, PATIENCE, differing};
 use support::replicated::eventually;
@@ -61,8 +62,10 @@ async fn of_a_copy_only_what_changed_is_compared() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_may_have_changed_untold_is_read_as_a_whole() {
-    let copied = Copied::start(14, 18).await;
+    let mut copied = Copied::start(14, 18).await;
     assert_eq!(whole(&Box::pin(copied.changed()).await), [""; 0]);
+    copied.known = copied.known.clone().without(&[QualifiedName::new("app", "wide")]);
+    assert_eq!(whole(&Box::pin(copied.changed()).await), ["wide"]);
     // Rewritten, though nothing of it is decoded; and altered on each side in another way, so that old rows differ.
     copied.both.fault("VACUUM FULL app.pairs").await;
     copied
@@ -73,7 +76,11 @@ async fn what_may_have_changed_untold_is_read_as_a_whole() {
         .fault("ALTER TABLE app.by_index ADD more int DEFAULT 1; ALTER TABLE app.full_keyed ADD more int DEFAULT 2")
         .await;
     let report = Box::pin(copied.changed()).await;
-    assert_eq!(whole(&report), ["by_index", "full_keyed", "pairs"], "{report:?}");
+    assert_eq!(
+        whole(&report),
+        ["by_index", "full_keyed", "pairs", "wide"],
+        "{report:?}"
+    );
     assert_eq!(differing(&report).len(), 1, "{report:?}");
     assert!(
         differing(&report)[0].starts_with("\"app\".\"full_keyed\": 400 rows"),

@@ -355,6 +355,13 @@ fn database_findings(spec: &PostgresUpgradeSpec, database: &Database) -> Vec<Fin
             "it fires for the schema, triggers and publication that are created for the upgrade; see that it lets them pass",
         ));
     }
+    for writer in &database.replica_writers {
+        all.push(block(
+            "FiresForReplica",
+            format!("{}: {writer}", database.name),
+            "it would fire on the new database for what is replicated, so that rows change there of which nothing tells; ALTER TABLE … ENABLE it (not ALWAYS or REPLICA), or disable it until the end",
+        ));
+    }
     for index in &database.invalid_indexes {
         all.push(warn(
             "InvalidIndex",

@@ -156,6 +156,8 @@ pub struct Database {
     pub publications_for_all_tables: Vec<String>,
     /// Event triggers that are enabled.
     pub event_triggers: Vec<String>,
+    /// Triggers and rules that fire while changes are applied.
+    pub replica_writers: Vec<String>,
     /// Indexes that are not valid.
     pub invalid_indexes: Vec<String>,
     /// Whether the administrator may create a schema in it.

@@ -253,6 +253,7 @@ async fn database(scope: &Scope, connector: &Connector, name: &str, source: &mut
         large_objects: inspect::large_objects(&session).await?,
         publications_for_all_tables: inspect::publications_for_all_tables(&session).await?,
         event_triggers: inspect::event_triggers(&session).await?,
+        replica_writers: inspect::replica_writers(&session).await?,
         invalid_indexes: inspect::invalid_indexes(&session)
             .await?
             .iter()

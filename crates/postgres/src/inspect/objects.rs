@@ -87,6 +87,30 @@ pub async fn event_triggers(session: &Session) -> Result<Vec<String>, Error> {
     names(session, "listing event triggers", query).await
 }
 
+/// Tables to which rows were written, as far as the server's statistics tell: they begin anew with `pg_upgrade`, and after
+/// a crash (documentation, "The Cumulative Statistics System").
+///
+/// # Errors
+/// [`Error::Sql`].
+pub async fn written_tables(session: &Session) -> Result<Vec<QualifiedName>, Error> {
+    let query = "SELECT schemaname::text, relname::text FROM pg_stat_user_tables \
+                 WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 AND schemaname <> 'pgupgrade' ORDER BY 1, 2";
+    let rows = session.query(query, &[]).await;
+    let rows = rows.map_err(session.failed("listing tables that were written to"))?;
+    let name = |row: &tokio_postgres::Row| QualifiedName::new(row.get::<_, String>(0), row.get::<_, String>(1));
+    Ok(rows.iter().map(name).collect())
+}
+
+/// Triggers and rules that fire while changes are applied (ENABLE ALWAYS or REPLICA): what they change passes for the
+/// subscription's, and no slot tells of it. Internal ones and this operator's are not meant.
+///
+/// # Errors
+/// [`Error::Sql`].
+pub async fn replica_writers(session: &Session) -> Result<Vec<String>, Error> {
+    let step = "listing triggers and rules that fire for a replica";
+    names(session, step, include_str!("../../sql/inspect_replica_writers.sql")).await
+}
+
 /// Publications of all tables: they would publish what this operator makes.
 ///
 /// # Errors

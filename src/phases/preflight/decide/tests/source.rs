@@ -164,6 +164,15 @@ fn databases_and_tables() {
             &[("Warning EventTrigger", "orders: event trigger audit_ddl", "it fires")],
         ),
         (
+            "a trigger that fires for what is replicated",
+            |case| case.database().replica_writers = vec!["trigger audit on public.a".to_owned()],
+            &[(
+                "Blocking FiresForReplica",
+                "orders: trigger audit on public.a",
+                "it would fire on the new database",
+            )],
+        ),
+        (
             "an invalid index",
             |case| case.database().invalid_indexes = vec!["public.i".to_owned()],
             &[("Warning InvalidIndex", "orders: index public.i", "drop or rebuild it")],

@@ -1,5 +1,4 @@
--- What changes rows while changes from the source are applied, in the name of the subscription: triggers and rules that
--- fire for a replica.
+-- Triggers and rules that fire for a replica: what they change while changes are applied passes for the subscription's.
 SELECT format('trigger %I on %s', t.tgname, t.tgrelid::regclass)
 FROM pg_trigger AS t
   JOIN pg_proc AS p ON p.oid = t.tgfoid
@@ -9,4 +8,3 @@ SELECT format('rule %I on %s', r.rulename, r.ev_class::regclass)
 FROM pg_rewrite AS r
 WHERE r.ev_enabled IN ('A', 'R') AND r.rulename <> '_RETURN'
 ORDER BY 1
-LIMIT 1
