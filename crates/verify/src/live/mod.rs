@@ -12,7 +12,7 @@ mod sweep;
 mod table;
 mod verdict;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -88,6 +88,8 @@ pub struct Live {
     basis: Basis,
     /// The tables are not those that were planned for any more.
     outdated: bool,
+    /// Keys that were changed each time that they were looked at since the tables were read; none: not looked yet.
+    unsettled: Option<HashSet<(u32, Vec<u8>)>>,
     pins: Option<Pins>,
     /// What is read instead of what is there by and by.
     pair: Option<Pair>,
@@ -171,6 +173,7 @@ impl Live {
             which: tables.clone(),
             basis,
             outdated: false,
+            unsettled: None,
             pins: None,
             pair: None,
             start: Instant::now(),

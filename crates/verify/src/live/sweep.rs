@@ -39,6 +39,29 @@ impl Live {
     /// # Errors
     /// What a new start may find gone.
     pub async fn drain(&mut self) -> Result<(), Error> {
+        let pending = self.look_at_changes().await?;
+        self.note_hot(&pending);
+        self.advance().await
+    }
+
+    /// As [`Self::drain`], but a row that is changed all the time is undecided only until it was seen in one state on
+    /// both sides once, since its table was read. Repeated until no row is, it proves that each of them was.
+    ///
+    /// # Errors
+    /// What a new start may find gone.
+    pub async fn settle_once(&mut self) -> Result<(), Error> {
+        let mut pending = self.look_at_changes().await?;
+        // What was not in one state in an earlier look has been in the dirty set ever since, so this one looked at it.
+        if let Some(unsettled) = &self.unsettled {
+            pending.retain(|dirty| unsettled.contains(&(dirty.table, dirty.key.clone())));
+        }
+        self.unsettled = Some(pending.iter().map(|dirty| (dirty.table, dirty.key.clone())).collect());
+        self.note_hot(&pending);
+        self.advance().await
+    }
+
+    /// Looks at every key in the dirty set, and returns those that were changed during each of some looks.
+    async fn look_at_changes(&mut self) -> Result<Vec<DirtyKey>, Error> {
         let mut pending = self.sweep().await?;
         for _ in 1..SWEEPS {
             if pending.is_empty() {
@@ -46,8 +69,7 @@ impl Live {
             }
             pending = self.look_again(pending).await?;
         }
-        self.note_hot(&pending);
-        self.advance().await
+        Ok(pending)
     }
 
     /// Looks once at every key in the dirty set, and returns those that were changed meanwhile.
