@@ -14,11 +14,13 @@ use crate::controller::outcome::Outcome;
 use crate::controller::record::Record;
 use crate::controller::scope::Scope;
 use crate::error::Error;
+use crate::verification::proof;
 
 /// How long a walsender or worker is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
+    proof::conclude(scope).await;
     // Its owner may have deleted it already; what it held back on the new database must go all the same.
     let source_exists = scope.rds.cluster(&scope.spec().source.identifier).await?.is_some();
     for database in scope.status.databases.clone() {

@@ -3,6 +3,7 @@
 pub mod assess;
 pub mod proof;
 pub mod report;
+pub mod reverse;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
