@@ -4,15 +4,15 @@
 //! On the old database no slot tells of the writes of others: its fence is closed, so that nothing but replication
 //! writes there.
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::runtime::events::EventType;
 use pgupgrade_postgres::connection::{Connector, Profile, Session};
 use pgupgrade_postgres::{barrier, publication, replication, slot, subscription};
 use pgupgrade_verify::{Live, Options, Replication, Tables, Verdict, create_feed, published_leaves};
-use tokio::time::{Duration, Instant};
 
 use super::proof::{Stand, undecided};
-use super::{Comparison, PATIENCE, PAUSE, RENEWAL, Seen, options};
+use super::{Comparison, PATIENCE, PAUSE, Seen, options};
 use crate::api::{DatabaseStatus, VerificationSlotStatus};
 use crate::controller::names;
 use crate::controller::scope::Scope;
@@ -111,36 +111,46 @@ async fn obstacle(scope: &Scope) -> Result<Option<String>, Error> {
     for database in &scope.status.databases {
         // The new database first: its disk counts, whatever has become of the old one.
         let session = target.connect(&database.name, Profile::Observe).await?;
-        if let Some(made) = &database.reverse_verification
-            && let Some(sample) = replication::sample(&session, &made.slot).await?
-            && sample.retained_bytes > most
-        {
-            return Ok(Some(format!(
-                "slot {} held {} bytes of WAL back on the new database, more than replication.maxRetainedWAL",
-                made.slot, sample.retained_bytes
-            )));
+        if let Some(why) = holds_too_much(&session, database, most).await? {
+            return Ok(Some(why));
         }
-        for stream in &database.streams {
-            if slot::facts(&session, &stream.reverse_slot).await?.is_none() {
-                return Ok(given_up(&format!("slot {} is gone", stream.reverse_slot)));
-            }
-        }
-        let session = source.connect(&database.name, Profile::Observe).await?;
-        let states = subscription::states(&session).await?;
-        for stream in &database.streams {
-            let name = &stream.reverse_subscription;
-            match states.iter().find(|state| state.name == *name) {
-                None => return Ok(given_up(&format!("subscription {name} is gone"))),
-                Some(state) if !state.enabled => return Ok(given_up(&format!("subscription {name} is disabled"))),
-                Some(_) => {}
-            }
+        if let Some(why) = is_given_up(&session, &source, database).await? {
+            return Ok(Some(format!("reverse replication was given up: {why}")));
         }
     }
     Ok(None)
 }
 
-fn given_up(why: &str) -> Option<String> {
-    Some(format!("reverse replication was given up: {why}"))
+async fn holds_too_much(session: &Session, database: &DatabaseStatus, most: i64) -> Result<Option<String>, Error> {
+    let Some(made) = &database.reverse_verification else {
+        return Ok(None);
+    };
+    let sample = replication::sample(session, &made.slot).await?;
+    let retained = sample.map_or(0, |sample| sample.retained_bytes);
+    Ok((retained > most).then(|| {
+        format!(
+            "slot {} held {retained} bytes of WAL back on the new database, more than replication.maxRetainedWAL",
+            made.slot
+        )
+    }))
+}
+
+async fn is_given_up(target: &Session, source: &Connector, database: &DatabaseStatus) -> Result<Option<String>, Error> {
+    for stream in &database.streams {
+        if slot::facts(target, &stream.reverse_slot).await?.is_none() {
+            return Ok(Some(format!("slot {} is gone", stream.reverse_slot)));
+        }
+    }
+    let session = source.connect(&database.name, Profile::Observe).await?;
+    let states = subscription::states(&session).await?;
+    let trouble = database.streams.iter().find_map(|stream| {
+        let name = &stream.reverse_subscription;
+        match states.iter().find(|state| state.name == *name) {
+            None => Some(format!("subscription {name} is gone")),
+            Some(state) => (!state.enabled).then(|| format!("subscription {name} is disabled")),
+        }
+    });
+    Ok(trouble)
 }
 
 fn how_far(seen: &Seen) -> String {
@@ -234,9 +244,9 @@ impl Pass {
 
     /// Ends once every row is decided, or with no proof once tables have become others.
     async fn compare(&self, live: &mut Live) -> Result<(), Error> {
-        live.read().await?;
-        let mut renewal = tokio::time::interval_at(Instant::now() + RENEWAL, RENEWAL);
         loop {
+            // Again, too: what was truncated meanwhile, or stood in no pair of snapshots.
+            live.read().await?;
             live.settle_once().await?;
             if live.is_outdated() {
                 return Ok(());
@@ -247,10 +257,7 @@ impl Pass {
                 return Ok(());
             }
             self.comparison.lock().report = Some(report);
-            tokio::select! {
-                _ = renewal.tick() => live.renew().await?,
-                () = tokio::time::sleep(PAUSE) => {}
-            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }

@@ -594,7 +594,7 @@ async fn a_row_that_changes_all_the_time_is_proven_by_standing_still_once() {
     let pace = "CREATE TABLE pace (seconds double precision); INSERT INTO pace VALUES (0)";
     both.pair.on_source.batch_execute(pace).await.unwrap();
     let writer = both.pair.source_client().await;
-    let writes = tokio::spawn(async move { writer.batch_execute(WRITES).await });
+    let load = tokio::spawn(async move { writer.batch_execute(WRITES).await });
     let made = prepared(&both, PATIENCE).await;
     let mut compared = live(&both, &made, Options::default()).await;
     compared.read().await.unwrap();
@@ -621,6 +621,6 @@ async fn a_row_that_changes_all_the_time_is_proven_by_standing_still_once() {
     assert_eq!(table(&report, "t").examples[0].key, "id=1", "{report:?}");
     let end = "UPDATE pace SET seconds = NULL";
     both.pair.on_source.batch_execute(end).await.unwrap();
-    writes.await.unwrap().unwrap();
+    load.await.unwrap().unwrap();
     made.remove().await.unwrap();
 }

@@ -208,7 +208,7 @@ pub struct VerificationStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "bounds::time")]
     pub last_verified_at: Option<Time>,
-    /// What the comparison of the whole data after the cutover found: Equal (as of the fence), EqualLive (the operator
+    /// What the comparison of the whole data after the cutover found: Equal (as of the fence), `EqualLive` (the operator
     /// was restarted meanwhile: every row was seen in one state on both sides while the application wrote on the new
     /// database and that flowed back), Different, Lost (neither came to its end). Absent while it runs.
     #[serde(skip_serializing_if = "Option::is_none")]

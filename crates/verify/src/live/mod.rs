@@ -12,7 +12,7 @@ mod sweep;
 mod table;
 mod verdict;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ use pgupgrade_postgres::connection::{Connector, Profile, Session};
 use pgupgrade_postgres::{QualifiedName, barrier};
 
 use crate::catalog::Reading;
-use crate::dirty::{DirtySet, Entry};
+use crate::dirty::{DirtyKey, DirtySet, Entry};
 use crate::feed::{Feed, FeedNames, Watch};
 use crate::pair::Pair;
 use crate::pinned::{Pinned, Pins, TableFiles};
@@ -89,7 +89,7 @@ pub struct Live {
     /// The tables are not those that were planned for any more.
     outdated: bool,
     /// Keys that were changed each time that they were looked at since the tables were read; none: not looked yet.
-    unsettled: Option<HashSet<(u32, Vec<u8>)>>,
+    unsettled: Option<Vec<DirtyKey>>,
     pins: Option<Pins>,
     /// What is read instead of what is there by and by.
     pair: Option<Pair>,

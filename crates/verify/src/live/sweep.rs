@@ -50,19 +50,23 @@ impl Live {
     /// # Errors
     /// What a new start may find gone.
     pub async fn settle_once(&mut self) -> Result<(), Error> {
-        let mut pending = self.look_at_changes().await?;
-        // What was not in one state in an earlier look has been in the dirty set ever since, so this one looked at it.
-        if let Some(unsettled) = &self.unsettled {
-            pending.retain(|dirty| unsettled.contains(&(dirty.table, dirty.key.clone())));
-        }
-        self.unsettled = Some(pending.iter().map(|dirty| (dirty.table, dirty.key.clone())).collect());
+        let pending = match self.unsettled.take() {
+            None => self.look_at_changes().await?,
+            // All others were in one state before, and the fewer are read, the sooner one stands still meanwhile.
+            Some(unsettled) => self.look_repeatedly(unsettled).await?,
+        };
         self.note_hot(&pending);
+        self.unsettled = Some(pending);
         self.advance().await
     }
 
     /// Looks at every key in the dirty set, and returns those that were changed during each of some looks.
     async fn look_at_changes(&mut self) -> Result<Vec<DirtyKey>, Error> {
-        let mut pending = self.sweep().await?;
+        let pending = self.sweep().await?;
+        self.look_repeatedly(pending).await
+    }
+
+    async fn look_repeatedly(&mut self, mut pending: Vec<DirtyKey>) -> Result<Vec<DirtyKey>, Error> {
         for _ in 1..SWEEPS {
             if pending.is_empty() {
                 break;
