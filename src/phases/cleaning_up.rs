@@ -10,6 +10,7 @@ use pgupgrade_postgres::{owner, publication, role, schema, slot, subscription};
 use super::cleanup;
 use crate::api::conditions;
 use crate::api::{AttemptOutcome, DatabaseStatus, Phase, Writer};
+use crate::controller::names;
 use crate::controller::outcome::Outcome;
 use crate::controller::record::Record;
 use crate::controller::scope::Scope;
@@ -74,6 +75,10 @@ async fn clean_target(scope: &Scope, database: &DatabaseStatus) -> Result<(), Er
         publication::drop(&session, &stream.reverse_publication).await?;
     }
     cleanup::verification_slot(&session, database).await?;
+    // Whether or not the status names it: a leader that was stopped in the middle may have made it after its end.
+    let reverse = names::reverse_verification(&scope.uid(), scope.status.attempt.unwrap_or_default());
+    slot::drop(&session, &reverse, PATIENCE).await?;
+    publication::drop(&session, &reverse).await?;
     cleanup::restore_identities(scope, &session, &database.name).await?;
     if owner::read(&session).await?.is_some() {
         let claim = scope.claim(&session).await?;

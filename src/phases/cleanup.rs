@@ -41,12 +41,12 @@ pub async fn attempt(scope: &mut Scope) -> Result<Option<Outcome>, Error> {
     reclaim(scope).await
 }
 
-/// Drops the slots and publications of the comparisons in both directions, as far as they are on this side.
+/// Drops the verification's slot and publication.
 ///
 /// # Errors
-/// Where the side does not answer; tried again.
+/// Where the source does not answer; tried again.
 pub async fn verification_slot(session: &Session, database: &DatabaseStatus) -> Result<(), Error> {
-    for verification in database.verification.iter().chain(&database.reverse_verification) {
+    if let Some(verification) = &database.verification {
         slot::drop(session, &verification.slot, PATIENCE).await?;
         publication::drop(session, &verification.publication).await?;
     }

@@ -89,7 +89,7 @@ fn outcome(report: &Report, equal: PinnedProof) -> Result<(PinnedProof, String),
             let tables: Vec<_> = report.tables.iter().filter(|table| !table.equal).collect();
             let seen = match equal {
                 PinnedProof::Equal => "as of the fence",
-                _ => "between the new database and what flowed back to the old one",
+                _ => "by what flows back, with the new database as the source",
             };
             Ok((PinnedProof::Different, format!("{seen}: {}", some(&tables))))
         }
