@@ -48,8 +48,8 @@ pub enum Error {
         "the rows of both sides have not been compared by this process in time; the next approval finds them compared"
     )]
     NotCompared,
-    /// The `ConfigMap` with the report could not be written.
-    #[error("writing the report: {0}")]
+    /// The `ConfigMap` with the report could not be read or written.
+    #[error("the ConfigMap with the report: {0}")]
     Report(kube::Error),
     /// The client for the Kubernetes API can't be made.
     #[error("no Kubernetes client: {0}; set KUBECONFIG or run with a ServiceAccount")]

@@ -1,5 +1,8 @@
 //! `pgupgrade verify` as people and scripts start it, on two servers that no operator looks after.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#[path = "verify_command/beside_rows.rs"]
+mod beside_rows;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -72,6 +75,12 @@ impl Servers {
         );
         servers.on_target.batch_execute(&subscription).await.unwrap();
         servers
+    }
+
+    async fn both(&self, script: &str) {
+        for client in [&self.on_source, &self.on_target] {
+            client.batch_execute(script).await.unwrap();
+        }
     }
 
     fn uri(&self, server: &Scratch, certificates: &str) -> String {

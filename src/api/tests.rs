@@ -49,6 +49,7 @@ spec:
   replication: {replicaIdentityPolicy: SetIndexOrFull, maxRetainedWAL: 32Gi}
   optimization: {vacuum: Vacuum}
   verification:
+    depth: Changed
     parallelism: 8
     onDifference: Hold
     maxBytesPerSecond: 200Mi

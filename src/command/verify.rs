@@ -1,6 +1,7 @@
 //! `pgupgrade verify`: compares two databases row by row, and their schemas.
 mod arguments;
 mod name;
+mod outcome;
 mod output;
 mod progress;
 mod signals;
@@ -12,15 +13,15 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use indicatif::ProgressBar;
-use pgupgrade_postgres::connection::Profile;
+use pgupgrade_postgres::connection::{Profile, Session};
 use pgupgrade_postgres::uri::{self, Uri};
 use pgupgrade_verify::{
-    Error, Left, Limits, Live, Options, PauseAbove, Report, Standalone, Tables, Verdict, compare, schema,
+    Error, Left, Limits, Live, Options, PauseAbove, Report, Standalone, Tables, compare, differing_sequences, schema,
 };
 use secrecy::SecretString;
-use serde::Serialize;
 
 pub use arguments::Arguments;
+use outcome::{Outcome, Parts, Sequences};
 use output::{error_as_json, json, print, say, text};
 use progress::{bar, show};
 use signals::Signals;
@@ -98,47 +99,6 @@ impl From<pgupgrade_postgres::Error> for Failure {
     }
 }
 
-/// What was found.
-#[derive(Debug, Serialize)]
-struct Outcome {
-    verdict: Verdict,
-    rows: Report,
-    schema: Option<Vec<schema::Finding>>,
-    /// Why the schemas could not be compared: the rows' result counts all the same.
-    schema_error: Option<String>,
-}
-
-impl Outcome {
-    fn new(rows: Report, schema: Option<Result<Vec<schema::Finding>, Failure>>) -> Self {
-        let (schema, schema_error) = match schema {
-            None => (None, None),
-            Some(Ok(schema)) => (Some(schema), None),
-            Some(Err(error)) => (None, Some(error.to_string())),
-        };
-        let differs = schema.iter().flatten().any(schema::Finding::is_difference);
-        let unreadable = schema.iter().flatten().any(schema::Finding::is_unreadable);
-        let verdict = match rows.verdict() {
-            _ if differs => Verdict::Different,
-            Verdict::Equal if unreadable || schema_error.is_some() => Verdict::Undecided,
-            verdict => verdict,
-        };
-        Self {
-            verdict,
-            rows,
-            schema,
-            schema_error,
-        }
-    }
-
-    fn code(&self) -> u8 {
-        match self.verdict {
-            Verdict::Equal => EQUAL,
-            Verdict::Different => DIFFERENT,
-            Verdict::Undecided => UNDECIDED,
-        }
-    }
-}
-
 /// Both sides as the command line names them.
 struct Sides {
     source: Uri,
@@ -185,15 +145,12 @@ async fn compare_sides(arguments: &Arguments, left: &mut Option<Left>) -> Result
             })
             .await
     };
-    let schema = match &rows {
-        Ok(_) if !arguments.without.skip_schema => {
-            bar.set_message("comparing the schemas");
-            Some(signals.interrupt(compare_schemas(arguments, &sides)).await)
-        }
-        _ => None,
+    let parts = match &rows {
+        Ok(_) => signals.interrupt(beside_rows(arguments, &sides, &bar)).await,
+        Err(_) => Ok(Parts::default()),
     };
     bar.finish_and_clear();
-    Ok(Outcome::new(rows?, schema))
+    Ok(Outcome::new(rows?, parts?))
 }
 
 /// What was made for the comparison is taken back, whatever comes of it.
@@ -255,7 +212,7 @@ async fn read(
     )
     .await?;
     if arguments.how.pinned {
-        live.read_pinned().await?;
+        Box::pin(live.read_pinned()).await?;
     } else {
         live.read().await?;
     }
@@ -297,13 +254,59 @@ fn options(arguments: &Arguments, bar: &ProgressBar) -> Options {
     }
 }
 
-async fn compare_schemas(arguments: &Arguments, sides: &Sides) -> Result<Vec<schema::Finding>, Failure> {
+/// Everything but the rows. A part that fails does not take the others with it.
+async fn beside_rows(arguments: &Arguments, sides: &Sides, bar: &ProgressBar) -> Result<Parts, Failure> {
+    let without = &arguments.without;
+    let mut parts = Parts {
+        sequences_count: !(arguments.how.live || arguments.how.pinned),
+        ..Parts::default()
+    };
+    if !without.skip_sequences {
+        bar.set_message("comparing the sequences");
+        let sequences = compare_sequences(arguments, sides, parts.sequences_count).await;
+        parts.sequences = Some(sequences.map_err(|error| error.to_string()));
+    }
+    if !without.skip_schema {
+        bar.set_message("comparing the schemas");
+        let schema = compare_schemas(arguments, sides).await;
+        parts.schema = Some(schema.map_err(|error| error.to_string()));
+    }
+    if !without.skip_schema && !without.skip_index_check {
+        bar.set_message("checking indexes");
+        let indexes = check_indexes(sides).await;
+        parts.indexes = Some(indexes.map_err(|error| error.to_string()));
+    }
+    Ok(parts)
+}
+
+async fn sessions(sides: &Sides) -> Result<(Session, Session), Failure> {
     let database = one_database(sides)?;
+    let source = sides.source.connector.connect(database, Profile::Long).await?;
+    let target = sides.target.connector.connect(database, Profile::Long).await?;
+    Ok((source, target))
+}
+
+async fn compare_schemas(arguments: &Arguments, sides: &Sides) -> Result<Vec<schema::Finding>, Failure> {
     let options = schema::Options {
         roles: !arguments.without.skip_roles,
         large_objects: !arguments.without.skip_large_objects,
     };
-    let source = sides.source.connector.connect(database, Profile::Long).await?;
-    let target = sides.target.connector.connect(database, Profile::Long).await?;
+    let (source, target) = sessions(sides).await?;
     Ok(schema::compare(&source, &target, &options).await?)
+}
+
+async fn check_indexes(sides: &Sides) -> Result<Vec<schema::SuspectIndex>, Failure> {
+    let (source, target) = sessions(sides).await?;
+    Ok(schema::suspect_indexes(&source, &target).await?)
+}
+
+/// `count`: nobody writes, so that all have to stand at the same value.
+async fn compare_sequences(arguments: &Arguments, sides: &Sides, count: bool) -> Result<Sequences, Failure> {
+    let (source, target) = sessions(sides).await?;
+    let differing = differing_sequences(&source, &target, &tables(arguments)).await?;
+    Ok(if count {
+        Sequences::Different(differing)
+    } else {
+        Sequences::Behind(differing.into_iter().filter(|sequence| sequence.behind).collect())
+    })
 }

@@ -136,6 +136,12 @@ pub fn major(version: &str) -> &str {
     version.split('.').next().unwrap_or(version)
 }
 
+/// The same as a number, to be compared; 0 where it is none.
+#[must_use]
+pub fn major_number(version: &str) -> i32 {
+    major(version).parse().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

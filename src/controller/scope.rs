@@ -351,6 +351,18 @@ impl Scope {
         self.connector(&endpoint.host, endpoint.port).await
     }
 
+    /// Ways to the source's readers, as the administrator; none where it has no endpoint for them. Where it has no
+    /// readers, the endpoint leads to the writer (Aurora User Guide, "Reader endpoints").
+    ///
+    /// # Errors
+    /// Where the credentials or the CA bundle can't be read.
+    pub async fn source_reader(&self) -> Result<Option<Connector>, Error> {
+        match &self.resolved()?.source_reader_endpoint {
+            Some(endpoint) => Ok(Some(self.connector(&endpoint.host, endpoint.port).await?)),
+            None => Ok(None),
+        }
+    }
+
     /// Ways to this attempt's clone, as the administrator.
     ///
     /// # Errors

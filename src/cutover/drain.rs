@@ -1,4 +1,5 @@
 //! Step 5: the FENCE marker of every stream is visible on the other side, and with it all that was committed before.
+//! Meanwhile the comparison is told what the verdict has to look at.
 use pgupgrade_postgres::marker;
 
 use super::fence::fence_number;
@@ -13,7 +14,19 @@ pub(super) async fn run(cutover: &mut Cutover<'_>) -> Result<(), Setback> {
     })
 }
 
-async fn drain(cutover: &Cutover<'_>) -> Result<(), Error> {
+async fn drain(cutover: &mut Cutover<'_>) -> Result<(), Error> {
+    let mut comparison = cutover.comparison.take();
+    let arrived = arrival(cutover);
+    let live = comparison.as_mut().and_then(|taken| taken.as_mut());
+    let arrived = match live {
+        Some(live) => Box::pin(live.follow_until(arrived)).await?,
+        None => arrived.await,
+    };
+    cutover.comparison = comparison;
+    arrived
+}
+
+async fn arrival(cutover: &Cutover<'_>) -> Result<(), Error> {
     for stream in cutover.scope.streams() {
         let number = fence_number(cutover.identity.cutover);
         let attempt = cutover.identity.attempt;

@@ -30,6 +30,8 @@ pub struct Observation {
     pub unverified: Option<String>,
     /// How the schemas differ.
     pub schema: Vec<String>,
+    /// Indexes of the target that are out of order.
+    pub indexes: Vec<String>,
     /// Deployments that aren't as they should be.
     pub workloads: Vec<String>,
 }
@@ -54,6 +56,15 @@ pub fn decide(seen: &Observation) -> Decision {
         message,
     };
     let offered = &seen.offered;
+    if !seen.indexes.is_empty() {
+        return no(
+            "IndexBroken",
+            format!(
+                "nothing is cut over before these indexes of the new database are built anew: {}",
+                some(&seen.indexes)
+            ),
+        );
+    }
     let Some(given) = seen.given.as_deref() else {
         return no(
             "AwaitingApproval",
@@ -152,13 +163,14 @@ pub async fn observe(
                 .map(|problem| problem.message),
         );
     }
-    let (unverified, schema) = match compared {
-        Compared::Reading(how_far) => (Some(how_far), Vec::new()),
-        Compared::Verified(remaining) => (None, remaining.schema),
+    let (unverified, schema, indexes) = match compared {
+        Compared::Reading(how_far) => (Some(how_far), Vec::new(), Vec::new()),
+        Compared::Verified(remaining) => (None, remaining.schema, remaining.indexes),
     };
     Ok(Observation {
         unverified,
         schema,
+        indexes,
         given,
         offered,
         lag,
@@ -193,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_cutover_starts_only_when_everything_is_met() {
-        let table: [(&str, Observation, &str); 11] = [
+        let table: [(&str, Observation, &str); 13] = [
             ("all met", ready(), "Allowed"),
             ("no token", Observation { given: None, ..ready() }, "AwaitingApproval"),
             (
@@ -259,6 +271,23 @@ mod tests {
                     ..ready()
                 },
                 "SchemaChanged",
+            ),
+            (
+                "index",
+                Observation {
+                    indexes: vec!["index".to_owned()],
+                    ..ready()
+                },
+                "IndexBroken",
+            ),
+            (
+                "index, before anybody is asked to approve",
+                Observation {
+                    given: None,
+                    indexes: vec!["index".to_owned()],
+                    ..ready()
+                },
+                "IndexBroken",
             ),
             (
                 "workload",

@@ -47,7 +47,7 @@ pub fn for_workload(name: &str) -> Vec<Access> {
     ]
 }
 
-/// For the `ConfigMap` with the report.
+/// For the `ConfigMap` with the report and what need not be read again.
 #[must_use]
 pub fn for_report(name: &str) -> Vec<Access> {
     let report = |name, verbs| Access {
@@ -57,7 +57,10 @@ pub fn for_report(name: &str) -> Vec<Access> {
         verbs,
     };
     // What is to be created has no name that a rule could name.
-    vec![report(None, &["create"]), report(Some(name.to_owned()), &["patch"])]
+    vec![
+        report(None, &["create"]),
+        report(Some(name.to_owned()), &["get", "patch"]),
+    ]
 }
 
 /// Asks the API server for each permission (`SelfSubjectAccessReview`, which every account may use) and lists what is

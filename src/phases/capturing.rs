@@ -5,7 +5,7 @@ use kube::runtime::events::EventType;
 use pgupgrade_postgres::connection::{Connector, Profile, Session};
 use pgupgrade_postgres::publication::{self, Contents};
 use pgupgrade_postgres::{barrier, marker, schema, slot, tables};
-use pgupgrade_verify::{create_feed, published_leaves};
+use pgupgrade_verify::{Known, create_feed, published_leaves};
 
 use super::cleanup;
 use crate::api::conditions::seconds;
@@ -18,6 +18,7 @@ use crate::controller::outcome::Outcome;
 use crate::controller::scope::{Scope, now};
 use crate::controller::tasks::{Kind, Progress};
 use crate::error::Error;
+use crate::verification::known::Keeper;
 
 /// How often a marker row is written.
 const MARKER_INTERVAL: Duration = Duration::from_millis(200);
@@ -172,11 +173,17 @@ async fn capture(scope: &mut Scope, source: &Connector, database: &DatabaseStatu
             }
         }
     }
-    capture_changes(source, &session, database).await
+    capture_changes(scope, source, &session, database).await
 }
 
-/// The verification's own slot: it tells of every row that the clone may have in another version.
-async fn capture_changes(source: &Connector, session: &Session, database: &DatabaseStatus) -> Result<(), Error> {
+/// The verification's own slot: it tells of every row that the clone may have in another version. What the tables are
+/// now, the clone has too.
+async fn capture_changes(
+    scope: &Scope,
+    source: &Connector,
+    session: &Session,
+    database: &DatabaseStatus,
+) -> Result<(), Error> {
     let Some(names) = database.verification.as_ref().map(VerificationSlotStatus::names) else {
         return Ok(());
     };
@@ -193,6 +200,10 @@ async fn capture_changes(source: &Connector, session: &Session, database: &Datab
         .collect();
     let waiting = source.connect(&database.name, Profile::Long).await?;
     create_feed(&waiting, &names, &tables, &barriers, LIMIT).await?;
+    let keeper = Keeper::of(scope, database)?;
+    if keeper.read().await?.is_none() {
+        keeper.write(Known::before_copy(&waiting, &publications).await?).await?;
+    }
     Ok(())
 }
 

@@ -104,10 +104,11 @@ async fn logical_replication(scope: &mut Scope, cluster: &Cluster) -> Result<Opt
 /// Sets what the spec allows, after it has been written down what was there before.
 async fn replica_identities(scope: &mut Scope, session: &Session, database: &str) -> Result<(), Error> {
     let all = tables::list(session).await?;
+    let newest = names::major_number(&scope.spec().target.engine_version);
     let wanted: Vec<(&Table, ReplicaIdentity)> = all
         .iter()
         .filter(|table| table.needs_identity())
-        .filter_map(|table| Some((table, identity(scope, database, table)?)))
+        .filter_map(|table| Some((table, identity(scope, database, table, newest)?)))
         .collect();
     let changes: Vec<ReplicaIdentityChange> = wanted
         .iter()
@@ -143,7 +144,8 @@ async fn replica_identities(scope: &mut Scope, session: &Session, database: &str
 }
 
 /// What a table's replica identity has to become, if anything.
-fn identity(scope: &Scope, database: &str, table: &Table) -> Option<ReplicaIdentity> {
+/// `newest`: the major version that publishes it on the way back.
+fn identity(scope: &Scope, database: &str, table: &Table, newest: i32) -> Option<ReplicaIdentity> {
     let name = table.name.plain();
     let listed = scope
         .spec()
@@ -158,7 +160,7 @@ fn identity(scope: &Scope, database: &str, table: &Table) -> Option<ReplicaIdent
             (IdentityKind::Full, _) => Some(ReplicaIdentity::Full),
             _ => None,
         },
-        None if table.identity_usable() => None,
+        None if table.identity_usable(newest) => None,
         None => match (
             scope.spec().replication.replica_identity_policy,
             table.identity_candidates.first(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kube::runtime::events::EventType;
 use pgupgrade_postgres::clone;
 use pgupgrade_postgres::connection::Profile;
-use pgupgrade_rds::{Cluster, Health};
+use pgupgrade_rds::{Cluster, Health, Parameter};
 
 use super::cloning::tags;
 use crate::api::{ParameterGroupPolicy, Phase};
@@ -138,6 +138,18 @@ async fn ask(scope: &mut Scope, cluster: &Cluster, wanted: &str) -> Result<Outco
     ))
 }
 
+/// From 18 on: how long a slot may go unread before the server gives its WAL away.
+pub const IDLE_SLOT_TIMEOUT: &str = "idle_replication_slot_timeout";
+
+/// The slots on the new database go unread while the old one is away, and those of the comparison while the operator
+/// is: none may time out. The parameter may be one of the cluster or of the instance.
+fn keep_idle_slots(parameters: &mut BTreeMap<String, String>, family: &[Parameter]) {
+    let known = |parameter: &&Parameter| parameter.name == IDLE_SLOT_TIMEOUT && parameter.is_modifiable;
+    if family.iter().any(|parameter| known(&parameter)) {
+        parameters.insert(IDLE_SLOT_TIMEOUT.to_owned(), "0".to_owned());
+    }
+}
+
 /// The parameter groups of the new family: the user's, or what the source has set, carried over.
 async fn parameter_groups(scope: &Scope, clone: &Cluster, wanted: &str) -> Result<(String, String), Error> {
     let rds = &scope.rds;
@@ -159,6 +171,7 @@ async fn parameter_groups(scope: &Scope, clone: &Cluster, wanted: &str) -> Resul
             let (mut kept, dropped) = pgupgrade_rds::carried_over(&set, &defaults);
             tell_dropped(scope, &dropped);
             kept.insert("rds.logical_replication".to_owned(), "1".to_owned());
+            keep_idle_slots(&mut kept, &defaults);
             rds.ensure_cluster_parameter_group(&name, &family, "carried over by pgupgrade", &tags, &kept)
                 .await?;
             name
@@ -170,8 +183,9 @@ async fn parameter_groups(scope: &Scope, clone: &Cluster, wanted: &str) -> Resul
             let name = names::target_instance_parameter_group(&uid, names::major(wanted));
             let set = source_instance_parameters(scope, &source).await?;
             let defaults = rds.engine_default_parameters(&family).await?;
-            let (kept, dropped) = pgupgrade_rds::carried_over(&set, &defaults);
+            let (mut kept, dropped) = pgupgrade_rds::carried_over(&set, &defaults);
             tell_dropped(scope, &dropped);
+            keep_idle_slots(&mut kept, &defaults);
             rds.ensure_db_parameter_group(&name, &family, "carried over by pgupgrade", &tags, &kept)
                 .await?;
             name
@@ -219,7 +233,16 @@ async fn logical(scope: &mut Scope, cluster: &Cluster, wanted: &str) -> Result<O
     };
     let facts = pgupgrade_postgres::inspect::server(&session).await?;
     if facts.wal_level == "logical" {
-        return Ok(Outcome::Advance(Phase::Optimizing));
+        return Ok(match facts.idle_replication_slot_timeout {
+            Some(seconds) if seconds > 0 => Outcome::hold(
+                "IdleSlotTimeout",
+                format!(
+                    "{} has {IDLE_SLOT_TIMEOUT} = {seconds} s: the slots of the way back and of the comparison would be lost while nobody reads them; set it to 0 in its parameter group, no reboot needed",
+                    cluster.identifier
+                ),
+            ),
+            _ => Outcome::Advance(Phase::Optimizing),
+        });
     }
     let writer = cluster.writer().unwrap_or_else(|| names::writer(&cluster.identifier));
     scope.rds.reboot_instance(&writer).await?;
@@ -235,6 +258,33 @@ async fn logical(scope: &mut Scope, cluster: &Cluster, wanted: &str) -> Result<O
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slots_never_time_out_where_the_new_family_could_let_them() {
+        let family = |name: &str, is_modifiable| {
+            vec![Parameter {
+                name: name.to_owned(),
+                is_modifiable,
+                ..Parameter::default()
+            }]
+        };
+        // what the family has, what was carried over, what it becomes
+        let table = [
+            (family("work_mem", true), None, None),
+            (family(IDLE_SLOT_TIMEOUT, false), None, None),
+            (family(IDLE_SLOT_TIMEOUT, true), None, Some("0")),
+            (family(IDLE_SLOT_TIMEOUT, true), Some("3600"), Some("0")),
+        ];
+        for (family, carried_over, expected) in table {
+            let mut parameters: BTreeMap<String, String> = carried_over
+                .map(|value: &str| (IDLE_SLOT_TIMEOUT.to_owned(), value.to_owned()))
+                .into_iter()
+                .collect();
+            keep_idle_slots(&mut parameters, &family);
+            let value = parameters.get(IDLE_SLOT_TIMEOUT).map(String::as_str);
+            assert_eq!(value, expected, "{family:?}");
+        }
+    }
 
     #[test]
     fn an_upgrade_is_asked_for_once_and_waited_for_until_it_is_there() {

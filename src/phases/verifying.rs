@@ -42,6 +42,9 @@ pub async fn compare(scope: &mut Scope) -> Result<Result<Compared, Outcome>, Err
     }
     let seen = comparison.seen();
     let assessed = assess(&seen, &scope.spec().verification.accept_differences);
+    for (reason, note) in comparison.take_index_news() {
+        scope.event(EventType::Warning, reason, note);
+    }
     report::enter(scope, &seen, &assessed);
     report::publish(scope, &comparison).await?;
     Ok(match assessed {

@@ -13,6 +13,8 @@ pub struct Remaining {
     pub undecided: Vec<String>,
     /// How the schemas differ: nothing is cut over before that is mended.
     pub schema: Vec<String>,
+    /// Indexes that are out of order: nothing is cut over before they are built anew.
+    pub indexes: Vec<String>,
 }
 
 /// Where a comparison without an unexplained difference stands.
@@ -32,18 +34,18 @@ const SHOWN: usize = 5;
 /// # Errors
 /// Which rows differ without anybody having accepted that.
 pub fn assess(seen: &Seen, accepted: &[AcceptedDifference]) -> Result<Compared, String> {
-    let Some(report) = &seen.report else {
-        let progress = &seen.progress;
-        return Ok(Compared::Reading(format!(
-            "{} of {} tables, {} rows read on both sides",
-            progress.tables_done, progress.tables, progress.rows
-        )));
+    let Some(report) = seen.report.as_ref().or(seen.changed.as_ref()) else {
+        return Ok(Compared::Reading(how_far(seen)));
     };
     let is_accepted = |table: &&TableResult| accepted.iter().any(|one| one.table == table.name.plain());
     let different: Vec<&TableResult> = report.tables.iter().filter(|table| !table.equal).collect();
     let (consent, problem): (Vec<&TableResult>, Vec<&TableResult>) = different.into_iter().partition(is_accepted);
     if !problem.is_empty() {
         return Err(some(&problem));
+    }
+    if seen.report.is_none() {
+        let changed = "what changed since the clone is compared";
+        return Ok(Compared::Reading(format!("{}; {changed}", how_far(seen))));
     }
     let undecided = report.tables.iter().filter_map(|table| {
         let why = table.undecided.as_ref()?;
@@ -54,7 +56,21 @@ pub fn assess(seen: &Seen, accepted: &[AcceptedDifference]) -> Result<Compared, 
         accepted: consent.iter().map(|table| table.name.plain()).collect(),
         undecided: report.undecided.clone().into_iter().chain(undecided).collect(),
         schema: schema.map(ToString::to_string).collect(),
+        indexes: seen.indexes.broken(),
     }))
+}
+
+fn how_far(seen: &Seen) -> String {
+    let progress = &seen.progress;
+    let indexes = if seen.indexes.checking {
+        "; indexes by another version of a collation are checked"
+    } else {
+        ""
+    };
+    format!(
+        "{} of {} tables, {} rows read on both sides{indexes}",
+        progress.tables_done, progress.tables, progress.rows
+    )
 }
 
 /// The first of them, and how many there are besides.
@@ -69,13 +85,14 @@ pub fn some(all: &[impl ToString]) -> String {
 #[cfg(test)]
 mod tests {
     use pgupgrade_postgres::QualifiedName;
-    use pgupgrade_verify::Report;
+    use pgupgrade_verify::{Depth, Report};
 
     use super::*;
 
     fn table(name: &str, differing: u64, undecided: Option<&str>) -> TableResult {
         TableResult {
             name: QualifiedName::new("public", name),
+            depth: Some(Depth::Full),
             rows: 10,
             target_rows: 10,
             equal: differing == 0,
@@ -133,6 +150,16 @@ mod tests {
                 other => assert!(!goes_on, "{case}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn what_changed_tells_of_a_difference_before_all_is_read() {
+        let changed = |differing| Seen {
+            changed: seen(vec![table("orders", differing, None)], None).report,
+            ..Seen::default()
+        };
+        assert!(matches!(assess(&changed(0), &[]), Ok(Compared::Reading(_))));
+        assert!(assess(&changed(1), &[]).is_err());
     }
 
     #[test]

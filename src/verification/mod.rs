@@ -1,6 +1,8 @@
 //! The comparison of both sides while the application writes: it goes on from Verifying until the verdict at the fence,
-//! as long as this process leads. A new process begins anew, from the position of the verification slot on.
+//! as long as this process leads. A new process goes on with what was written down ([`known`]).
 pub mod assess;
+pub mod collation;
+pub mod known;
 pub mod proof;
 pub mod report;
 pub mod reverse;
@@ -14,6 +16,7 @@ use pgupgrade_verify::{
     Foreign, Limits, Live, Options, PauseAbove, Pinned, Progress, Replication, Report, Tables, schema,
 };
 
+use self::known::Keeper;
 use crate::api::{DatabaseStatus, GoDuration, VerificationSpec};
 use crate::controller::scope::Scope;
 use crate::controller::tasks::{self, Kind};
@@ -40,10 +43,14 @@ const SCHEMA: schema::Options = schema::Options {
 pub struct Seen {
     /// How far reading all rows is.
     pub progress: Progress,
-    /// Once every table was read: what is known of each, as of the last look.
+    /// Once the rows that changed since the clone were compared, where every row is to be read after that.
+    pub changed: Option<Report>,
+    /// Once every table was compared: what is known of each, as of the last look.
     pub report: Option<Report>,
     /// How the schemas differ.
     pub schema: Vec<schema::Finding>,
+    /// Indexes that may be out of order.
+    pub indexes: collation::Indexes,
     /// What the comparison of both sides as of the fence came to.
     pub proof: Option<Report>,
 }
@@ -176,25 +183,38 @@ struct Work {
     source: Connector,
     target: Connector,
     database: DatabaseStatus,
+    keeper: Keeper,
     options: Options,
 }
 
 impl Work {
     async fn of(scope: &Scope, comparison: Arc<Comparison>) -> Result<Self, Error> {
         let database = scope.status.databases.first().cloned();
+        let database = database.ok_or(Error::StatusIncomplete("databases"))?;
+        let keeper = Keeper::of(scope, &database)?;
         Ok(Self {
             source: scope.source().await?,
             target: scope.target().await?,
-            database: database.ok_or(Error::StatusIncomplete("databases"))?,
-            options: options(&scope.spec().verification, &comparison),
+            options: Options {
+                keep: Some(keeper.clone().keep()),
+                reader: scope.source_reader().await?,
+                ..options(&scope.spec().verification, &comparison)
+            },
+            database,
+            keeper,
             comparison,
         })
     }
 
     async fn run(self) -> Result<(), Error> {
+        let known = self.keeper.read().await?.unwrap_or_default();
         let mut live = self.open().await?;
         self.compare_schemas().await?;
-        live.read().await?;
+        if !known.is_empty() {
+            live.begin_from(&known).await?;
+            self.comparison.lock().changed = Some(live.report());
+        }
+        Box::pin(collation::check_beside(&self, live.read())).await?;
         self.comparison.lock().report = Some(live.report());
         *self.comparison.live.lock().await = Some(live);
         let mut renewal = tokio::time::interval_at(tokio::time::Instant::now() + RENEWAL, RENEWAL);
@@ -261,7 +281,7 @@ impl Work {
         let source = self.source.connect(&self.database.name, Profile::Long).await?;
         let target = self.target.connect(&self.database.name, Profile::Long).await?;
         self.comparison.lock().schema = schema::compare(&source, &target, &SCHEMA).await?;
-        Ok(())
+        collation::forget_rebuilt(&self.comparison, &target).await
     }
 }
 
@@ -282,6 +302,7 @@ fn limits(spec: &VerificationSpec) -> Limits {
 fn options(spec: &VerificationSpec, comparison: &Arc<Comparison>) -> Options {
     let comparison = Arc::downgrade(comparison);
     Options {
+        depth: spec.depth.into(),
         parallelism: usize::try_from(spec.parallelism).unwrap_or(1),
         limits: limits(spec),
         progress: Some(Arc::new(move |progress| {

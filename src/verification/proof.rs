@@ -149,7 +149,7 @@ fn enter(scope: &mut Scope, proof: PinnedProof, message: &str) {
 #[cfg(test)]
 mod tests {
     use pgupgrade_postgres::QualifiedName;
-    use pgupgrade_verify::{Example, Kind, TableResult};
+    use pgupgrade_verify::{Depth, Example, Kind, TableResult};
 
     use super::*;
 
@@ -170,6 +170,7 @@ mod tests {
             examples: (differing > 0).then_some(example).into_iter().collect(),
             undecided: undecided.map(str::to_owned),
             notes: Vec::new(),
+            depth: Some(Depth::Full),
         }
     }
 

@@ -6,13 +6,13 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ObjectMeta, Patch, PatchParams};
 use kube::{Api, Resource as _};
-use pgupgrade_verify::TableResult;
+use pgupgrade_verify::{Report, TableResult};
 use serde::Serialize;
 
 use super::assess::{Compared, some};
 use super::{Comparison, Seen};
 use crate::api::conditions::{self, seconds};
-use crate::api::{ReportReference, VerificationStatus, WorstTable};
+use crate::api::{ReportReference, VerificationDepth, VerificationStatus, WorstTable};
 use crate::controller::context::FIELD_MANAGER;
 use crate::controller::scope::{Scope, now};
 use crate::error::Error;
@@ -35,6 +35,9 @@ pub fn enter(scope: &mut Scope, seen: &Seen, assessed: &Result<Compared, String>
     let (holds, reason, message) = match assessed {
         Ok(Compared::Reading(how_far)) => (false, "InProgress", how_far.clone()),
         Err(which) => (false, "DifferenceFound", which.clone()),
+        Ok(Compared::Verified(remaining)) if !remaining.indexes.is_empty() => {
+            (false, "IndexBroken", some(&remaining.indexes))
+        }
         Ok(Compared::Verified(remaining)) if !remaining.accepted.is_empty() => {
             (true, "DifferencesAccepted", some(&remaining.accepted))
         }
@@ -48,20 +51,26 @@ fn verified(seen: &Seen, undecided: &[String]) -> String {
         .report
         .as_ref()
         .map_or((0, 0), |report| (report.rows, report.tables.len()));
-    if undecided.is_empty() {
-        format!("{rows} rows of {tables} tables")
-    } else {
-        format!(
-            "{rows} rows of {tables} tables; the verdict at the fence decides on {}",
-            some(undecided)
-        )
+    let changed = seen.report.as_ref().map_or(0, Report::tables_by_changes);
+    let mut parts = vec![format!("{rows} rows of {} tables", tables - changed)];
+    if changed > 0 {
+        parts.push(format!("of {changed} the rows that changed since the clone"));
     }
+    if !undecided.is_empty() {
+        parts.push(format!("the verdict at the fence decides on {}", some(undecided)));
+    }
+    let unchecked = seen.indexes.unchecked();
+    if !unchecked.is_empty() {
+        parts.push(format!("not checked: {}", some(&unchecked)));
+    }
+    parts.join("; ")
 }
 
 fn status(seen: &Seen, previous: VerificationStatus, at: Timestamp) -> VerificationStatus {
     let count = |number: usize| i64::try_from(number).ok();
     let Some(report) = &seen.report else {
         return VerificationStatus {
+            depth: seen.changed.as_ref().map(|_| VerificationDepth::Changed),
             progress: Some(format!("{}%", seen.progress.percent.min(99))),
             rows_verified: i64::try_from(seen.progress.rows).ok(),
             tables_verified: count(seen.progress.tables_done),
@@ -69,6 +78,7 @@ fn status(seen: &Seen, previous: VerificationStatus, at: Timestamp) -> Verificat
         };
     };
     VerificationStatus {
+        depth: Some(report.depth().into()),
         progress: Some("100%".to_owned()),
         rows_verified: i64::try_from(report.rows).ok(),
         tables_verified: count(report.tables.len()),
@@ -125,7 +135,7 @@ pub async fn publish(scope: &mut Scope, comparison: &Comparison) -> Result<(), E
     Ok(())
 }
 
-fn compressed(report: &impl Serialize) -> Result<Vec<u8>, Error> {
+pub(super) fn compressed(report: &impl Serialize) -> Result<Vec<u8>, Error> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     serde_json::to_writer(&mut encoder, report).map_err(|error| Error::Task(format!("writing the report: {error}")))?;
     encoder

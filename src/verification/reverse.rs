@@ -9,7 +9,7 @@ use std::time::Duration;
 use kube::runtime::events::EventType;
 use pgupgrade_postgres::connection::{Connector, Profile, Session};
 use pgupgrade_postgres::{barrier, publication, replication, slot, subscription};
-use pgupgrade_verify::{Live, Options, Replication, Tables, Verdict, create_feed, published_leaves};
+use pgupgrade_verify::{Depth, Live, Options, Replication, Tables, Verdict, create_feed, published_leaves};
 
 use super::proof::{Stand, undecided};
 use super::{Comparison, PATIENCE, PAUSE, Seen, options};
@@ -180,7 +180,11 @@ async fn start(scope: &Scope, key: Key) -> Result<(), Error> {
     let pass = Pass {
         source,
         target,
-        options: options(&scope.spec().verification, &comparison),
+        options: Options {
+            // Nothing tells of what changed since the clone in this direction.
+            depth: Depth::Full,
+            ..options(&scope.spec().verification, &comparison)
+        },
         made: made.clone(),
         database,
         comparison,

@@ -1,4 +1,5 @@
-SELECT n.nspname, c.relname, has_sequence_privilege(q.seqrelid, 'SELECT') AS readable, d.last_value, d.is_called
+SELECT n.nspname, c.relname, has_sequence_privilege(q.seqrelid, 'SELECT') AS readable, d.last_value, d.is_called,
+  q.seqincrement
 FROM pg_sequence q
 JOIN pg_class c ON c.oid = q.seqrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace

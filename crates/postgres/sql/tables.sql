@@ -31,10 +31,25 @@ SELECT c.oid,
       AND NOT EXISTS (
         SELECT FROM unnest(i.indkey) WITH ORDINALITY AS k(attnum, place)
         LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
-        WHERE k.place <= i.indnkeyatts AND a.attnotnull IS NOT TRUE
+        WHERE k.place <= i.indnkeyatts AND (a.attnotnull IS NOT TRUE OR a.attgenerated <> '')
       )
     ORDER BY i.indnkeyatts, x.relname
-  ) AS identity_candidates
+  ) AS identity_candidates,
+  ARRAY(
+    SELECT a.attname::text
+    FROM pg_attribute a
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> ''
+    ORDER BY a.attnum
+  ) AS generated_columns,
+  ARRAY(
+    SELECT a.attname::text
+    FROM pg_index i
+    CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k(attnum, place)
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
+    WHERE i.indrelid = c.oid AND k.place <= i.indnkeyatts AND a.attgenerated <> ''
+      AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END
+    ORDER BY k.place
+  ) AS generated_key_columns
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_index r ON r.indrelid = c.oid AND r.indisreplident AND r.indisvalid AND r.indislive

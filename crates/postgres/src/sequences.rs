@@ -45,6 +45,8 @@ pub struct Sequence {
     pub last_value: i64,
     /// Whether the next value lies behind `last_value`, or is it.
     pub is_called: bool,
+    /// From one value to the next; negative for one that descends.
+    pub increment: i64,
 }
 
 /// The positions of all sequences that are not temporary, outside of the schema `pgupgrade`, by name.
@@ -82,8 +84,9 @@ pub async fn read(client: &Client) -> Result<Vec<Sequence>, Error> {
                 name: name(row),
                 last_value,
                 is_called,
+                increment: row.get(5),
             }),
-            _ => unknown.push(name(row)),
+            _ => unknown.push((name(row), row.get(5))),
         }
     }
     for batch in unknown.chunks(BATCH) {
@@ -97,22 +100,24 @@ fn key(name: &QualifiedName) -> (&str, &str) {
     (&name.schema, &name.name)
 }
 
-async fn read_each(client: &Client, names: &[QualifiedName]) -> Result<Vec<Sequence>, Error> {
-    let query = names
+/// `named`: each with its increment.
+async fn read_each(client: &Client, named: &[(QualifiedName, i64)]) -> Result<Vec<Sequence>, Error> {
+    let query = named
         .iter()
         .enumerate()
-        .map(|(i, name)| format!("SELECT {i}::int4, last_value, is_called FROM {name}"))
+        .map(|(i, (name, _))| format!("SELECT {i}::int4, last_value, is_called FROM {name}"))
         .collect::<Vec<_>>()
         .join(" UNION ALL ");
     let rows = client.query(&query, &[]).await.map_err(sql("reading the sequences"))?;
     Ok(rows
         .iter()
         .filter_map(|row| {
-            let name = names.get(usize::try_from(row.get::<_, i32>(0)).ok()?)?.clone();
+            let (name, increment) = named.get(usize::try_from(row.get::<_, i32>(0)).ok()?)?.clone();
             Some(Sequence {
                 name,
                 last_value: row.get(1),
                 is_called: row.get(2),
+                increment,
             })
         })
         .collect())

@@ -108,8 +108,12 @@ pub struct Table {
     pub has_primary_key: bool,
     /// Whether a column's type has no equality (json, xml, geometric types): `FULL` can't be applied then.
     pub has_column_without_equality: bool,
-    /// Indexes fit for `REPLICA IDENTITY USING INDEX`, the narrowest first.
+    /// Indexes fit for `REPLICA IDENTITY USING INDEX`, the narrowest first. One with a generated column is not.
     pub identity_candidates: Vec<String>,
+    /// Its generated columns, which a publication leaves out.
+    pub generated_columns: Vec<String>,
+    /// Those of them that are in the key which is its replica identity.
+    pub generated_key_columns: Vec<String>,
 }
 
 /// Whether UPDATE and DELETE can be published and applied. Without, the *source* rejects them as soon as the table is
@@ -124,16 +128,43 @@ pub fn identity_usable(identity: &ReplicaIdentity, has_primary_key: bool, has_co
     }
 }
 
+/// From this major version on a publisher refuses UPDATE and DELETE under `FULL` with a generated column.
+const REFUSES_GENERATED: i32 = 18;
+
 impl Table {
-    /// As [`identity_usable`]; always for a partitioned table, whose partitions count one by one.
+    /// As [`identity_usable`], and without [`Self::generated_in_identity`]; always for a partitioned table, whose
+    /// partitions count one by one.
     #[must_use]
-    pub fn identity_usable(&self) -> bool {
+    pub fn identity_usable(&self, newest: i32) -> bool {
         self.is_partitioned()
             || identity_usable(
                 &self.replica_identity,
                 self.has_primary_key,
                 self.has_column_without_equality,
-            )
+            ) && self.generated_in_identity(newest).is_empty()
+    }
+
+    /// The generated columns for which its replica identity can't be used, where servers up to the major version
+    /// `newest` publish it. A subscriber needs those of a key and is not sent them, so that its apply worker stops; from
+    /// 18 on the publisher refuses UPDATE and DELETE itself, under `FULL` too (`CheckCmdReplicaIdentity` in
+    /// `src/backend/executor/execReplication.c`). What `publish_generated_columns` sends no subscriber can write.
+    #[must_use]
+    pub fn generated_in_identity(&self, newest: i32) -> &[String] {
+        match self.replica_identity {
+            ReplicaIdentity::Default | ReplicaIdentity::Index(_) => &self.generated_key_columns,
+            ReplicaIdentity::Full => self.generated_against_full(newest),
+            ReplicaIdentity::Nothing => &[],
+        }
+    }
+
+    /// The generated columns for which `FULL` can't be used, where servers up to the major version `newest` publish it.
+    #[must_use]
+    pub fn generated_against_full(&self, newest: i32) -> &[String] {
+        if newest < REFUSES_GENERATED {
+            &[]
+        } else {
+            &self.generated_columns
+        }
     }
 
     /// Whether its changes are not in the WAL.
@@ -202,6 +233,8 @@ fn table(row: &Row) -> Table {
         has_primary_key: row.get("has_primary_key"),
         has_column_without_equality: row.get("without_equality"),
         identity_candidates: row.get("identity_candidates"),
+        generated_columns: row.get("generated_columns"),
+        generated_key_columns: row.get("generated_key_columns"),
     }
 }
 

@@ -24,7 +24,7 @@ async fn tables_are_listed(major: u16) {
             let flags = [
                 table.is_published(),
                 table.needs_identity(),
-                table.identity_usable(),
+                table.identity_usable(18),
                 table.is_unlogged(),
             ];
             (
@@ -89,7 +89,7 @@ async fn an_identity_is_set_and_restored() {
         tables::set_replica_identity(&session, &keyless, &wanted).await.unwrap();
         assert_eq!(identity().await, wanted);
     }
-    assert!(find(&tables::list(&session).await.unwrap(), "s.keyless").identity_usable());
+    assert!(find(&tables::list(&session).await.unwrap(), "s.keyless").identity_usable(18));
     side.run("DROP INDEX s.keyless_b").await;
     assert_eq!(identity().await, ReplicaIdentity::Nothing, "the index is gone");
     tables::restore_replica_identity(&session, &keyless.to_string(), "DEFAULT")

@@ -4,6 +4,7 @@ SELECT r.schema,
   r.relname AS "table",
   a.amname AS method,
   x.oid,
+  pg_relation_filenode(x.oid) AS file,
   COALESCE(d.collation, l.collname::text) AS collation,
   COALESCE(d.recorded, l.collversion) AS recorded,
   COALESCE(d.actual, pg_collation_actual_version(l.oid)) AS actual

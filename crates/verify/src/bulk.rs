@@ -53,6 +53,8 @@ pub(crate) struct PassOptions {
     pub(crate) snapshots: Option<(String, String)>,
     /// What may be taken of the servers.
     pub(crate) limits: Limits,
+    /// Whose load counts, where that is not the source that is read.
+    pub(crate) writer: Option<Connector>,
     /// Bytes that one statement reads.
     pub(crate) chunk: u64,
     /// Of all hashes; random, so that nobody can make rows whose hashes meet.
@@ -72,6 +74,7 @@ impl PassOptions {
             parallelism: options.parallelism,
             snapshots: None,
             limits: options.limits.clone(),
+            writer: None,
             chunk: rate.map_or(CHUNK, |rate| CHUNK.min(rate.saturating_mul(SECONDS))),
             seed,
             progress: options.progress.clone(),
@@ -168,7 +171,8 @@ pub(crate) async fn pass(
         begin(target, Side::Target, database, readings, options),
     )
     .await?;
-    let gate = Gate::open(source, database, options.limits.pause_above).await?;
+    let writer = options.writer.as_ref().unwrap_or(source);
+    let gate = Gate::open(writer, database, options.limits.pause_above).await?;
     let storages = [on_source.1, on_target.1];
     let run = Arc::new(Run::new(readings, options, &storages, gate));
     let mut workers = JoinSet::new();

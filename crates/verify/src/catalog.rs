@@ -386,12 +386,21 @@ pub(crate) async fn plan_of(source: &Client, target: &Client, tables: &Tables) -
 /// # Errors
 /// [`Error::Sql`].
 pub async fn published_leaves(source: &Client, publications: &[String]) -> Result<Vec<QualifiedName>, Error> {
+    let leaves = published_oids(source, publications).await?;
+    Ok(leaves.into_iter().map(|(name, _)| name).collect())
+}
+
+/// As [`published_leaves`], with their OIDs.
+pub(crate) async fn published_oids(
+    source: &Client,
+    publications: &[String],
+) -> Result<Vec<(QualifiedName, u32)>, Error> {
     let tables = read(source, Side::Source).await?;
     let published = published(source, publications).await?;
     let leaves = tables
         .iter()
         .filter(|(key, table)| !table.unlogged && table.is_published(key, &published));
-    Ok(leaves.map(|(key, _)| name(key)).collect())
+    Ok(leaves.map(|(key, table)| (name(key), table.relation.oid)).collect())
 }
 
 /// Decides for each table.
@@ -457,6 +466,7 @@ impl Plan {
         let problem = Some(problem);
         let result = TableResult {
             name,
+            depth: None,
             rows: 0,
             target_rows: 0,
             equal: false,

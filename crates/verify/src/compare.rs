@@ -12,7 +12,7 @@ use crate::catalog::{self, Reading};
 use crate::examples::examples;
 use crate::side::{self, Side};
 use crate::sketch::{Difference, distinct};
-use crate::{Error, Options, Report, TableResult, Tables, lookup};
+use crate::{Depth, Error, Options, Report, TableResult, Tables, lookup};
 
 /// Compares all rows of the tables. While somebody writes on one side, or changes are still on their way, differences
 /// are to be expected: it is meant for two databases that are behind a fence and drained, or for a pair of snapshots
@@ -74,6 +74,7 @@ fn judge((reading, pass): (&Reading, &TablePass)) -> TableResult {
     let rewritten = "it was truncated or rewritten meanwhile";
     TableResult {
         name: reading.name.clone(),
+        depth: Some(Depth::Full),
         rows: pass.source.rows,
         target_rows: pass.target.rows,
         equal: !pass.differs() || pass.rewritten,

@@ -14,12 +14,14 @@ mod drain;
 mod encoding;
 mod examples;
 mod feed;
+mod known;
 mod limits;
 mod live;
 mod lookup;
 mod pair;
 mod pinned;
 pub mod schema;
+mod sequences;
 mod side;
 mod sketch;
 mod snapshot;
@@ -32,7 +34,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use pgupgrade_postgres::QualifiedName;
+use pgupgrade_postgres::connection::Connector;
 use serde::{Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -40,9 +44,11 @@ pub use catalog::published_leaves;
 pub use compare::compare;
 pub use dirty::SpillError;
 pub use feed::{FeedError, FeedNames, create as create_feed, watchable};
+pub use known::{Depth, Known};
 pub use limits::{Limits, Pause, PauseAbove};
 pub use live::{Foreign, Live, Replication};
 pub use pinned::Pinned;
+pub use sequences::{SequenceDifference, SequencePosition, differing_sequences};
 pub use side::Side;
 pub use standalone::{Left, Remnant, Standalone};
 
@@ -86,12 +92,31 @@ pub enum Error {
         /// Why.
         detail: String,
     },
+    /// The positions of sequences could not be read.
+    #[error("the {side}: {source}")]
+    Sequences {
+        /// `source` or `target`.
+        side: &'static str,
+        /// Why.
+        source: Box<pgupgrade_postgres::sequences::Error>,
+    },
     /// The changed rows could not be followed.
     #[error(transparent)]
     Feed(#[from] FeedError),
     /// Keys could not be kept.
     #[error(transparent)]
     Spill(#[from] SpillError),
+}
+
+impl Error {
+    /// Whether something was waited for that may still come.
+    pub(crate) fn is_late(&self) -> bool {
+        match self {
+            Self::Postgres(error) => matches!(**error, pgupgrade_postgres::Error::Deadline { .. }),
+            Self::Feed(error) => matches!(error, FeedError::Late { .. }),
+            _ => false,
+        }
+    }
 }
 
 impl From<pgupgrade_postgres::Error> for Error {
@@ -114,9 +139,17 @@ pub enum Tables {
 /// Takes the progress of a comparison.
 pub type ProgressFn = Arc<dyn Fn(Progress) + Send + Sync>;
 
+/// Writes down what is known, for the case that this process ends; it says why where it can't.
+pub type KeepFn = Arc<dyn Fn(Known) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
 /// How to compare.
 #[derive(Clone)]
 pub struct Options {
+    /// How much of the tables is compared of which the rows that did not change are known to be alike.
+    pub depth: Depth,
+    /// Called before WAL is given free that a later process would need to know as much. Without it such a one begins
+    /// anew with every row.
+    pub keep: Option<KeepFn>,
     /// At most this many keys are shown for a table that differs.
     pub examples: usize,
     /// Whether the values of columns that differ are shown, and not only the names of the columns.
@@ -124,6 +157,9 @@ pub struct Options {
     /// How long the keys of rows that differ may be looked for, once it is known which tables differ: under a fence
     /// the application waits for that. Where the time is up, no keys are shown.
     pub search: Duration,
+    /// A standby of the source, from which tables with a key are read as a whole once it shows what was committed when
+    /// that began. Everything else needs the source itself: which changes a snapshot sees is not known on a standby.
+    pub reader: Option<Connector>,
     /// Called after each table and every few thousand rows.
     pub progress: Option<ProgressFn>,
     /// Names of exported snapshots of source and target to read instead of what is there now.
@@ -140,6 +176,9 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            depth: Depth::Full,
+            keep: None,
+            reader: None,
             examples: 5,
             show_values: false,
             search: Duration::from_secs(5),
@@ -214,6 +253,20 @@ impl fmt::Display for Verdict {
 }
 
 impl Report {
+    /// How much of every table was compared.
+    #[must_use]
+    pub fn depth(&self) -> Depth {
+        let depths = self.tables.iter().filter_map(|table| table.depth);
+        depths.min().unwrap_or_default()
+    }
+
+    /// Of how many tables only the rows that changed were compared.
+    #[must_use]
+    pub fn tables_by_changes(&self) -> usize {
+        let changed = |table: &&TableResult| table.depth == Some(Depth::Changed);
+        self.tables.iter().filter(changed).count()
+    }
+
     /// What it comes to.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
@@ -237,9 +290,11 @@ pub struct TableResult {
     /// Its name.
     #[serde(serialize_with = "plain")]
     pub name: QualifiedName,
-    /// Its rows on the source.
+    /// How much of it was compared; none where it was not so far.
+    pub depth: Option<Depth>,
+    /// Its rows on the source, once every one was read.
     pub rows: u64,
-    /// Its rows on the target.
+    /// Its rows on the target, likewise.
     pub target_rows: u64,
     /// Whether both sides hold the same rows.
     pub equal: bool,
@@ -323,11 +378,17 @@ impl fmt::Display for ColumnDifference {
 impl fmt::Display for TableResult {
     /// One line for people: name, rows, what differs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} rows", self.name, self.rows)?;
+        if self.depth == Some(Depth::Changed) {
+            write!(f, "{}: the rows that changed", self.name)?;
+        } else {
+            write!(f, "{}: {} rows", self.name, self.rows)?;
+        }
         if self.equal {
             return Ok(());
         }
-        write!(f, ", on the target {}", self.target_rows)?;
+        if self.depth != Some(Depth::Changed) {
+            write!(f, ", on the target {}", self.target_rows)?;
+        }
         if let Some(problem) = &self.problem {
             write!(f, "; {problem}")?;
         } else {

@@ -4,13 +4,15 @@
 //! a server without statistics too.
 use std::collections::{HashMap, HashSet};
 use std::error::Error as StdError;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::{BufMut as _, BytesMut};
+use futures::future::try_join_all;
 use futures::{TryStreamExt, pin_mut};
-use pgupgrade_postgres::quote_identifier;
+use pgupgrade_postgres::{QualifiedName, quote_identifier};
 use postgres_protocol::types::array_to_sql;
 use tokio_postgres::types::{FromSql, IsNull, Kind, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{Client, Row, Statement};
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use crate::Error;
@@ -21,6 +23,11 @@ use crate::wide;
 
 /// Keys of one statement; a key may have 2,700 bytes, and an array at most 1 GB.
 const BATCH: usize = 1 << 17;
+
+/// Statements that a session keeps; each plan takes the server some 10 kB.
+const STATEMENTS: usize = 2_000;
+/// Statements that are planned without waiting for each other's answers.
+const PLANNED: usize = 100;
 
 /// Characters of a value that are shown.
 const SHOWN: u32 = 1000;
@@ -45,6 +52,44 @@ pub(crate) async fn prepare(client: &Client, side: Side) -> Result<(), Error> {
     client.batch_execute(SETTINGS).await.map_err(sql(side, step))
 }
 
+/// Statements that look up rows, by table: making one ready takes longer than looking up a few rows. Each belongs to one
+/// session.
+#[derive(Default)]
+pub(crate) struct Statements(Mutex<HashMap<QualifiedName, Statement>>);
+
+impl Statements {
+    fn get(&self, name: &QualifiedName) -> Option<Statement> {
+        self.lock().get(name).cloned()
+    }
+
+    fn keep(&self, name: &QualifiedName, statement: &Statement) {
+        let mut statements = self.lock();
+        if statements.len() < STATEMENTS {
+            statements.insert(name.clone(), statement.clone());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<QualifiedName, Statement>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the server plan the statements for as many tables as are kept.
+    ///
+    /// # Errors
+    /// As [`rows_by_key`].
+    pub(crate) async fn plan(&self, client: &Client, side: Side, readings: &[Reading]) -> Result<(), Error> {
+        let keyed = readings.iter().filter(|reading| reading.is_keyed());
+        let all: Vec<&Reading> = keyed.take(STATEMENTS).collect();
+        for some in all.chunks(PLANNED) {
+            let plans = some
+                .iter()
+                .map(|reading| each_row(client, self, side, reading, None, &[], |_| Ok(())));
+            try_join_all(plans).await?;
+        }
+        Ok(())
+    }
+}
+
 /// The rows that have these keys: key and hash of the canonical row, alike to what a reader of the whole table hashes.
 /// A key that has no row is absent. A row whose key is equal but not the same (`1.0` and `1.00`, or another letter case
 /// where the collation ignores it) is not its row.
@@ -53,6 +98,7 @@ pub(crate) async fn prepare(client: &Client, side: Side) -> Result<(), Error> {
 /// [`Error::Sql`], also where the role may not read the table; [`Error::Format`] for what is no key of it.
 pub(crate) async fn rows_by_key(
     client: &Client,
+    statements: &Statements,
     side: Side,
     reading: &Reading,
     keys: &[&[u8]],
@@ -65,7 +111,7 @@ pub(crate) async fn rows_by_key(
     let mut found = HashMap::with_capacity(sorted.len());
     let (mut bytes, mut key, mut buffer) = (Vec::new(), Vec::new(), Vec::new());
     for batch in sorted.chunks(BATCH) {
-        each_row(client, side, reading, reading.columns(), batch, |row| {
+        each_row(client, statements, side, reading, None, batch, |row| {
             copy_format(row, reading.fields(), &mut bytes)?;
             key.clear();
             reading.key(&bytes, &mut key)?;
@@ -98,22 +144,30 @@ pub(crate) struct Shown {
 pub(crate) async fn show(client: &Client, side: Side, reading: &Reading, key: &[u8]) -> Result<Option<Shown>, Error> {
     let columns = reading.fields();
     let text = reading.names().iter().map(|name| shown(&quote_identifier(name)));
-    let list = reading.columns().to_owned() + &text.collect::<String>();
+    let text = text.collect::<String>();
     let (mut bytes, mut other, mut found) = (Vec::new(), Vec::new(), None);
-    each_row(client, side, reading, &list, &[key], |row| {
-        copy_format(row, columns, &mut bytes)?;
-        other.clear();
-        reading.key(&bytes, &mut other)?;
-        if other == key {
-            let text = (columns..row.len()).map(|column| {
-                row.try_get::<_, Option<String>>(column)
-                    .map_err(sql(side, "reading a row as text"))
-            });
-            let text = text.collect::<Result<Vec<_>, Error>>()?;
-            found = Some((text, column_hashes(reading, &bytes)?));
-        }
-        Ok(())
-    })
+    each_row(
+        client,
+        &Statements::default(),
+        side,
+        reading,
+        Some(&text),
+        &[key],
+        |row| {
+            copy_format(row, columns, &mut bytes)?;
+            other.clear();
+            reading.key(&bytes, &mut other)?;
+            if other == key {
+                let text = (columns..row.len()).map(|column| {
+                    row.try_get::<_, Option<String>>(column)
+                        .map_err(sql(side, "reading a row as text"))
+                });
+                let text = text.collect::<Result<Vec<_>, Error>>()?;
+                found = Some((text, column_hashes(reading, &bytes)?));
+            }
+            Ok(())
+        },
+    )
     .await?;
     Ok(found.map(|(values, hashes)| Shown {
         key: rendered(reading, |position| values.get(position).cloned().flatten()),
@@ -225,20 +279,29 @@ impl Reading {
     }
 }
 
+/// Hands over the rows that have these keys: all columns, and what is asked for besides.
 async fn each_row(
     client: &Client,
+    statements: &Statements,
     side: Side,
     reading: &Reading,
-    columns: &str,
+    besides: Option<&str>,
     keys: &[&[u8]],
     mut row: impl FnMut(&Row) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let step = format!("reading rows of {} by key", reading.name);
     let lookup = &reading.on(side).key;
-    let statement = client
-        .prepare_typed(&reading.lookup(side, columns), &types(lookup))
-        .await
-        .map_err(sql(side, &step))?;
+    let statement = if let Some(statement) = statements.get(&reading.name) {
+        statement
+    } else {
+        let columns = reading.columns().to_owned() + besides.unwrap_or_default();
+        let statement = client
+            .prepare_typed(&reading.lookup(side, &columns), &types(lookup))
+            .await
+            .map_err(sql(side, &step))?;
+        statements.keep(&reading.name, &statement);
+        statement
+    };
     let stream = client
         .query_raw(&statement, arrays(lookup, keys)?)
         .await

@@ -166,7 +166,7 @@ async fn a_pair_of_snapshots_serves_for_all_tables() {
     let both = Replicated::start(14, 15).await;
     let (made, mut live) = open(&both).await;
     let load = both.load(2).await;
-    live.read_pinned().await.unwrap();
+    Box::pin(live.read_pinned()).await.unwrap();
     let report = live.report();
     assert_eq!(report.differences, 0, "{report:?}");
     // No snapshot keeps what is truncated, and this one may be again and again.
@@ -188,7 +188,7 @@ async fn a_pair_of_snapshots_serves_for_all_tables() {
     )
     .await
     .unwrap();
-    live.read_pinned().await.unwrap();
+    Box::pin(live.read_pinned()).await.unwrap();
     let report = live.report();
     assert_eq!(report.differences, 1, "{report:?}");
     load.stop().await;

@@ -235,7 +235,7 @@ async fn a_pair_of_snapshots_locks_no_table_for_long() {
         ..Options::default()
     };
     let mut compared = live(&both, &made, options).await;
-    let reading = tokio::spawn(async move { compared.read_pinned().await });
+    let reading = tokio::spawn(async move { Box::pin(compared.read_pinned()).await });
     let application = both.pair.source_client().await;
     let mut longest = Duration::ZERO;
     for _ in 0..20 {

@@ -4,6 +4,8 @@
 mod faults;
 #[path = "support/schema_server.rs"]
 mod server;
+#[path = "support/upgrade.rs"]
+mod upgrade;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,7 +15,8 @@ use faults::{FAULTS, Fault};
 use pgupgrade_postgres::connection::Session;
 use pgupgrade_verify::Side;
 use pgupgrade_verify::schema::{
-    Checked, Finding, Fingerprint, Options, Severity, SuspectIndex, catalog_stamp, fingerprint, suspect_indexes,
+    Checked, Finding, Fingerprint, Options, Severity, SuspectIndex, catalog_stamp, fingerprint, not_rebuilt,
+    suspect_indexes,
 };
 use server::Server;
 
@@ -342,4 +345,13 @@ async fn indexes_by_another_version_of_a_collation_are_checked() {
         matches!(&checked, Checked::NotChecked(why) if why.contains("grant EXECUTE")),
         "{checked:?}"
     );
+
+    assert_eq!(not_rebuilt(&plain, found.clone()).await.unwrap(), found);
+    let rebuild = "REINDEX INDEX CONCURRENTLY \"by.a\"";
+    new.client.batch_execute(rebuild).await.unwrap();
+    let left = not_rebuilt(&plain, found).await.unwrap();
+    let names: Vec<&str> = left.iter().map(|left| &*left.index.name).collect();
+    assert_eq!(names, ["in_brin"]);
+    new.client.batch_execute("DROP INDEX in_brin").await.unwrap();
+    assert_eq!(not_rebuilt(&plain, left).await.unwrap(), []);
 }

@@ -20,7 +20,7 @@ pub use source::{
     RestartPolicy, SecretRef, SourceKind, SourceSpec,
 };
 pub use target::{ParameterGroupPolicy, ParameterGroupsSpec, TargetSpec};
-pub use verification::{AcceptedDifference, DifferencePolicy, PauseAbove, VerificationSpec};
+pub use verification::{AcceptedDifference, DifferencePolicy, PauseAbove, VerificationDepth, VerificationSpec};
 
 use kube::CustomResource;
 use schemars::JsonSchema;

@@ -1,4 +1,5 @@
 //! How the two sides are compared.
+use pgupgrade_verify::Depth;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,9 @@ use crate::api::{GoDuration, Quantity};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct VerificationSpec {
+    /// How much is compared before the cutover: Full, every row; Changed, the rows that changed since the clone was made,
+    /// and every row of the tables of which these can't be told. Every row is compared after the cutover in any case.
+    pub depth: VerificationDepth,
     /// Sessions on each side that read at the same time.
     #[schemars(range(min = 1, max = 64))]
     pub parallelism: i32,
@@ -33,11 +37,40 @@ pub struct VerificationSpec {
 impl Default for VerificationSpec {
     fn default() -> Self {
         Self {
+            depth: VerificationDepth::default(),
             parallelism: 4,
             on_difference: DifferencePolicy::default(),
             max_bytes_per_second: None,
             pause_above: None,
             accept_differences: Vec::new(),
+        }
+    }
+}
+
+/// How much is compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum VerificationDepth {
+    /// The rows that changed since the clone was made.
+    Changed,
+    /// Every row.
+    #[default]
+    Full,
+}
+
+impl From<VerificationDepth> for Depth {
+    fn from(depth: VerificationDepth) -> Self {
+        match depth {
+            VerificationDepth::Changed => Self::Changed,
+            VerificationDepth::Full => Self::Full,
+        }
+    }
+}
+
+impl From<Depth> for VerificationDepth {
+    fn from(depth: Depth) -> Self {
+        match depth {
+            Depth::Changed => Self::Changed,
+            Depth::Full => Self::Full,
         }
     }
 }

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bounds;
-use crate::api::GoDuration;
+use crate::api::{GoDuration, VerificationDepth};
 
 /// A database that is replicated.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -191,6 +191,9 @@ pub struct ReplicationStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct VerificationStatus {
+    /// How much is compared by now: Changed, the rows that changed since the clone was made; Full, every row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub depth: Option<VerificationDepth>,
     /// The share of rows, as in 97%.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]

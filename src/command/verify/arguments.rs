@@ -4,7 +4,7 @@ use pgupgrade_postgres::QualifiedName;
 
 use super::name::table_name;
 
-/// Compare two databases: every row of every table, and the schema.
+/// Compare two databases: every row of every table, the schema, and where sequences stand.
 ///
 /// The result goes to standard output, everything else to standard error. Exit status: 0 where both are equal, 1 where
 /// they differ, 2 where that could not be decided, or where something that was made for it could not be removed.
@@ -88,11 +88,12 @@ pub(super) struct How {
     pub(super) pinned: bool,
 }
 
-/// What is left out of the schema.
+/// What is left out.
+#[allow(clippy::struct_excessive_bools)] // each is an option of its own
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct Without {
-    /// Compare rows only.
-    #[arg(long, conflicts_with_all = ["skip_roles", "skip_large_objects"])]
+    /// Leave out the schema, and with it the check of indexes.
+    #[arg(long, conflicts_with_all = ["skip_roles", "skip_large_objects", "skip_index_check"])]
     pub(super) skip_schema: bool,
     /// Of the schema leave out roles: where their passwords can't be read, as on RDS, it could not be decided.
     #[arg(long)]
@@ -100,4 +101,11 @@ pub(super) struct Without {
     /// Of the schema leave out what large objects hold.
     #[arg(long)]
     pub(super) skip_large_objects: bool,
+    /// Do not check the target's indexes by another version of a collation: it reads each of them and its table, and
+    /// without the extension amcheck it could not be decided.
+    #[arg(long)]
+    pub(super) skip_index_check: bool,
+    /// Leave out where sequences stand.
+    #[arg(long)]
+    pub(super) skip_sequences: bool,
 }

@@ -4,7 +4,8 @@ use std::io::Write as _;
 use pgupgrade_verify::{Left, Remnant, Verdict};
 use serde::Serialize;
 
-use super::{Failure, Outcome};
+use super::Failure;
+use super::outcome::{Outcome, Sequences};
 
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     std::io::stdout().write_all(text.as_bytes()).map_err(Failure::Print)
@@ -99,6 +100,58 @@ fn lines(outcome: &Outcome) -> Vec<String> {
             rows.foreign.tables.join(", ")
         ));
     }
+    lines.extend(sequences(outcome));
+    lines.extend(schema(outcome));
+    lines.extend(indexes(outcome));
+    lines
+}
+
+fn sequences(outcome: &Outcome) -> Vec<String> {
+    match (&outcome.sequences, &outcome.sequences_error) {
+        (Some(Sequences::Different(different)), _) => different
+            .iter()
+            .map(|sequence| format!("  sequence differs: {sequence}"))
+            .collect(),
+        (Some(Sequences::Behind(behind)), _) if behind.is_empty() => Vec::new(),
+        (Some(Sequences::Behind(behind)), _) => {
+            let named: Vec<String> = behind.iter().map(ToString::to_string).collect();
+            vec![format!(
+                "  note: {} sequences are behind, which logical replication does not carry; set them before the target is written to: {}",
+                named.len(),
+                named.join("; ")
+            )]
+        }
+        (None, Some(error)) if outcome.sequences_count => {
+            vec![format!("  undecided: the sequences could not be compared: {error}")]
+        }
+        (None, Some(error)) => vec![format!("  note: the sequences could not be read: {error}")],
+        (None, None) => vec!["  the sequences were not compared".to_owned()],
+    }
+}
+
+fn indexes(outcome: &Outcome) -> Vec<String> {
+    if let Some(error) = &outcome.indexes_error {
+        return vec![format!("  undecided: indexes could not be checked: {error}")];
+    }
+    let indexes = outcome.indexes.iter().flatten();
+    let (mut lines, mut sound) = (Vec::new(), 0);
+    for index in indexes {
+        match index {
+            broken if broken.is_broken() => lines.push(format!("  differs: {broken}")),
+            open if open.is_unchecked() => lines.push(format!("  undecided: {open}")),
+            _ => sound += 1,
+        }
+    }
+    if sound > 0 {
+        lines.push(format!(
+            "  {sound} indexes by another version of a collation were checked and are in order"
+        ));
+    }
+    lines
+}
+
+fn schema(outcome: &Outcome) -> Vec<String> {
+    let mut lines = Vec::new();
     let Some(findings) = &outcome.schema else {
         lines.push(match &outcome.schema_error {
             None => "  the schemas were not compared".to_owned(),

@@ -5,6 +5,7 @@ use crate::api::{
     Severity,
 };
 use crate::controller::names;
+use crate::phases::upgrading::IDLE_SLOT_TIMEOUT;
 
 /// Replication slots that one run needs on the source: of the stream, of the verification, and the copy of that which
 /// it reads through.
@@ -112,8 +113,7 @@ fn target(spec: &PostgresUpgradeSpec, owner: &str, aws: &Aws, cluster: &SourceCl
     } else {
         aws.upgrade_targets.join(", ")
     };
-    let number = |version: &str| names::major(version).parse::<u32>().unwrap_or_default();
-    if number(wanted) <= number(&cluster.engine_version) {
+    if names::major_number(wanted) <= names::major_number(&cluster.engine_version) {
         all.push(block(
             "TargetVersionNotNewer",
             "spec.target.engineVersion",
@@ -161,6 +161,16 @@ fn target(spec: &PostgresUpgradeSpec, owner: &str, aws: &Aws, cluster: &SourceCl
             _ => {}
         }
     }
+    let limited = aws.idle_slot_timeouts.iter().filter(|(_, _, value)| value != "0");
+    all.extend(limited.map(|(field, name, value)| {
+        block(
+            "IdleSlotTimeout",
+            *field,
+            format!(
+                "parameter group {name} sets {IDLE_SLOT_TIMEOUT} to {value}: the slots of the way back and of the comparison would be lost while the old database or the operator is away; set it to 0"
+            ),
+        )
+    }));
     all
 }
 
@@ -417,28 +427,26 @@ fn identity(
 ) -> Option<Finding> {
     match listed.map(|listed| (listed.identity, listed.index.as_deref())) {
         Some((IdentityKind::Index, Some(index))) if !table.candidates.iter().any(|candidate| candidate == index) => {
-            let fit = if table.candidates.is_empty() {
-                "none".to_owned()
-            } else {
-                table.candidates.join(", ")
-            };
+            let fit = fit(table);
             Some(block(
                 "ReplicaIdentityIndex",
                 object,
                 format!(
-                    "index {index} can't be its replica identity (unique, not partial, not deferrable, NOT NULL columns); fit: {fit}"
+                    "index {index} can't be its replica identity (unique, not partial, not deferrable, NOT NULL columns that are not generated); fit: {fit}"
                 ),
             ))
         }
-        Some((IdentityKind::Full, _)) if table.without_equality => Some(full_impossible(object)),
+        Some((IdentityKind::Full, _)) => full_impossible(table, object),
         Some(_) => None,
         None if table.identity_usable => None,
         None => match policy {
             ReplicaIdentityPolicy::SetIndex | ReplicaIdentityPolicy::SetIndexOrFull if !table.candidates.is_empty() => {
                 None
             }
-            ReplicaIdentityPolicy::SetIndexOrFull if table.without_equality => Some(full_impossible(object)),
-            ReplicaIdentityPolicy::SetIndexOrFull => None,
+            ReplicaIdentityPolicy::SetIndexOrFull => full_impossible(table, object),
+            _ if !table.generated_in_identity.is_empty() => {
+                Some(generated(table, &table.generated_in_identity, object))
+            }
             _ => Some(block(
                 "NoReplicaIdentity",
                 object,
@@ -448,12 +456,38 @@ fn identity(
     }
 }
 
-fn full_impossible(object: String) -> Finding {
+fn full_impossible(table: &Table, object: String) -> Option<Finding> {
+    if table.without_equality {
+        return Some(block(
+            "ReplicaIdentityFull",
+            object,
+            "a column's type has no equality (json, xml, point …): changes under REPLICA IDENTITY FULL can't be applied; add a key",
+        ));
+    }
+    let columns = &table.generated_against_full;
+    (!columns.is_empty()).then(|| generated(table, columns, object))
+}
+
+/// Publishing such a table for the way back makes the new database refuse the application's UPDATE and DELETE.
+fn generated(table: &Table, columns: &[String], object: String) -> Finding {
+    let fit = fit(table);
     block(
-        "ReplicaIdentityFull",
+        "ReplicaIdentityGenerated",
         object,
-        "a column's type has no equality (json, xml, point …): changes under REPLICA IDENTITY FULL can't be applied; add a key",
+        format!(
+            "its replica identity would have generated columns ({}), which are not replicated: UPDATE and DELETE would be refused or could not be applied; use a unique index without them (ALTER TABLE … REPLICA IDENTITY USING INDEX, databases[].replicaIdentities, or replication.replicaIdentityPolicy: SetIndex), or add a primary key; fit: {fit}",
+            columns.join(", ")
+        ),
     )
+}
+
+/// The indexes that could be its replica identity.
+fn fit(table: &Table) -> String {
+    if table.candidates.is_empty() {
+        "none".to_owned()
+    } else {
+        table.candidates.join(", ")
+    }
 }
 
 #[cfg(test)]

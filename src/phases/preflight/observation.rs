@@ -39,6 +39,8 @@ pub struct Aws {
     pub target_family: Option<String>,
     /// Families of the groups that the spec names, with their names; `None`: there is no such group.
     pub named_groups: Vec<(&'static str, String, Option<String>)>,
+    /// What groups that the spec names set `idle_replication_slot_timeout` to: the spec's field, the group, the value.
+    pub idle_slot_timeouts: Vec<(&'static str, String, String)>,
 }
 
 /// The source cluster.
@@ -170,6 +172,10 @@ pub struct Table {
     pub identity_usable: bool,
     /// Unique indexes that could serve as replica identity.
     pub candidates: Vec<String>,
+    /// Generated columns for which its replica identity can't be used.
+    pub generated_in_identity: Vec<String>,
+    /// Generated columns for which FULL can't be used.
+    pub generated_against_full: Vec<String>,
     /// Unlogged: not replicated.
     pub unlogged: bool,
     /// Columns of a type without equality: FULL can't be applied.

@@ -13,6 +13,7 @@ use crate::controller::scope::key_specs;
 use crate::error::Error;
 use crate::kubernetes::connections::{self, Endpoints, Points};
 use crate::kubernetes::{permissions, secrets, workloads};
+use crate::phases::upgrading::IDLE_SLOT_TIMEOUT;
 use crate::verification::report;
 
 /// Looks at everything.
@@ -104,19 +105,35 @@ async fn target(scope: &Scope, cluster: &Cluster, aws: &mut Aws) -> Result<(), E
         aws.target_owner = Some(found.tags.get(names::OWNER).cloned().unwrap_or_default());
     }
     if spec.parameter_groups.policy == ParameterGroupPolicy::Existing {
-        if let Some(name) = &spec.parameter_groups.db_cluster_parameter_group_name {
-            let family = scope.rds.cluster_parameter_group(name).await?.map(|group| group.family);
-            aws.named_groups.push((
-                "spec.target.parameterGroups.dbClusterParameterGroupName",
-                name.clone(),
-                family,
-            ));
+        named_groups(scope, aws).await?;
+    }
+    Ok(())
+}
+
+/// The groups that the spec names, and what matters in them.
+async fn named_groups(scope: &Scope, aws: &mut Aws) -> Result<(), Error> {
+    let named = &scope.spec().target.parameter_groups;
+    if let Some(name) = &named.db_cluster_parameter_group_name {
+        let field = "spec.target.parameterGroups.dbClusterParameterGroupName";
+        let family = scope.rds.cluster_parameter_group(name).await?.map(|group| group.family);
+        if family.is_some() {
+            let set = scope.rds.user_cluster_parameters(name).await?;
+            let timeout = set.get(IDLE_SLOT_TIMEOUT).cloned();
+            aws.idle_slot_timeouts
+                .extend(timeout.map(|value| (field, name.clone(), value)));
         }
-        if let Some(name) = &spec.parameter_groups.db_parameter_group_name {
-            let family = scope.rds.db_parameter_group(name).await?.map(|group| group.family);
-            aws.named_groups
-                .push(("spec.target.parameterGroups.dbParameterGroupName", name.clone(), family));
+        aws.named_groups.push((field, name.clone(), family));
+    }
+    if let Some(name) = &named.db_parameter_group_name {
+        let field = "spec.target.parameterGroups.dbParameterGroupName";
+        let family = scope.rds.db_parameter_group(name).await?.map(|group| group.family);
+        if family.is_some() {
+            let set = scope.rds.user_db_parameters(name).await?;
+            let timeout = set.get(IDLE_SLOT_TIMEOUT).cloned();
+            aws.idle_slot_timeouts
+                .extend(timeout.map(|value| (field, name.clone(), value)));
         }
+        aws.named_groups.push((field, name.clone(), family));
     }
     Ok(())
 }
@@ -210,6 +227,7 @@ async fn server(session: &pgupgrade_postgres::connection::Session, source: &mut 
 async fn database(scope: &Scope, connector: &Connector, name: &str, source: &mut Source) -> Result<Database, Error> {
     let session = connector.connect(name, Profile::Observe).await?;
     let tables = tables::list(&session).await?;
+    let newest = names::major_number(&scope.spec().target.engine_version);
     if let Some(row) = owner::read(&session).await? {
         source.owner = Some((row.resource, row.uid));
     }
@@ -241,13 +259,16 @@ async fn database(scope: &Scope, connector: &Connector, name: &str, source: &mut
             .map(ToString::to_string)
             .collect(),
         may_create: inspect::may_create_schema(&session).await?,
-        tables: tables.into_iter().map(table).collect(),
+        tables: tables.into_iter().map(|found| table(found, newest)).collect(),
     })
 }
 
-fn table(table: tables::Table) -> Table {
+/// `newest`: the major version that publishes it on the way back.
+fn table(table: tables::Table, newest: i32) -> Table {
     Table {
-        identity_usable: table.identity_usable(),
+        identity_usable: table.identity_usable(newest),
+        generated_in_identity: table.generated_in_identity(newest).to_vec(),
+        generated_against_full: table.generated_against_full(newest).to_vec(),
         name: table.name.plain(),
         unlogged: table.is_unlogged(),
         without_equality: table.has_column_without_equality,

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use fault::Fault;
 use report::Report;
+use support::upgrade;
 use trial::Trials;
 use world::World;
 

@@ -1,5 +1,5 @@
 //! What the bench prints and writes.
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -89,8 +89,7 @@ impl Report {
             "cleanRuns": self.clean,
             "falseAlarms": self.false_alarms,
         });
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-        let folder = target.join("faults");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/faults");
         std::fs::create_dir_all(&folder).unwrap();
         let file = folder.join("report.json");
         std::fs::write(&file, format!("{counts:#}\n")).unwrap();

@@ -6,7 +6,7 @@ use tokio::try_join;
 
 use crate::reader::{Measured, Reader};
 
-const VERSIONS: (u16, u16) = (15, 17);
+pub const VERSIONS: (u16, u16) = (15, 17);
 
 /// A table and how it is made.
 pub struct Table {
@@ -16,7 +16,7 @@ pub struct Table {
 }
 
 /// As those of `pgbench`, with random balances.
-const NARROW: &str =
+pub const NARROW: &str =
     "g::int AS aid, (g / 100000)::int AS bid, (hashint8(g) % 100000) AS abalance, ''::char(84) AS filler";
 const WIDE: &str = "g AS id, md5(g::text)::uuid AS token, 'customer ' || g AS name, 'street ' || g % 9999 AS street,
     'city ' || g % 999 AS city, (g % 1000000)::numeric / 100 AS amount, (g % 77)::numeric AS rate,

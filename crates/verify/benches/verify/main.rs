@@ -9,6 +9,7 @@
     clippy::panic,
     clippy::cast_precision_loss
 )]
+mod changes;
 mod data;
 mod reader;
 mod report;
@@ -49,6 +50,8 @@ async fn main() -> ExitCode {
     report.wide = best(&pair, &readers, wide);
     report.encrypted = best(&pair, &[Reader::EncryptedFloor, Reader::EncryptedEngine], narrow);
     report.rows = [narrow.rows, wide.rows].iter().sum();
+    drop(pair);
+    report.changes = Box::pin(changes::measure(rows)).await;
     report.print();
     report.write();
     ExitCode::SUCCESS

@@ -54,16 +54,6 @@ impl Live {
         Ok(())
     }
 
-    /// Gives the WAL of both sides free up to where it was read: a new comparison reads all rows anew, and needs
-    /// nothing of what was before it.
-    pub(super) async fn advance(&self) -> Result<(), Error> {
-        self.feed.advance(self.feed.position()).await?;
-        if let Some(feed) = &self.foreign {
-            feed.advance(feed.position()).await?;
-        }
-        Ok(())
-    }
-
     /// The transactions of others that are known to have changed a table without a key.
     pub(super) fn foreign_of(&self, index: usize) -> Result<Vec<DirtyKey>, Error> {
         let all = self.dirty.batch_of(number(index), None, MOST)?;

@@ -6,6 +6,7 @@
 //! pair of snapshots that show the same ([`exact`]). Once nobody writes, [`verdict`] has only the last changes to read.
 mod exact;
 mod foreign;
+mod known;
 mod plan;
 mod read;
 mod sweep;
@@ -25,6 +26,7 @@ use pgupgrade_postgres::{QualifiedName, barrier};
 use crate::catalog::Reading;
 use crate::dirty::{DirtyKey, DirtySet, Entry};
 use crate::feed::{Feed, FeedNames, Watch};
+use crate::known::{Identity, Known};
 use crate::pair::Pair;
 use crate::pinned::{Pinned, Pins, TableFiles};
 use crate::side::{self, Side, sql};
@@ -86,6 +88,16 @@ pub struct Live {
     sessions: Sessions,
     which: Tables,
     basis: Basis,
+    /// What each table was on both sides when the comparison began.
+    identities: Vec<(Option<Identity>, Option<Identity>)>,
+    /// The numbers of the barriers that were bumped last.
+    barriers: Vec<i64>,
+    /// What was written down last.
+    kept: Option<Known>,
+    /// When WAL was given free.
+    advanced: Instant,
+    /// The tables that are being read: what changes in them is settled afterwards.
+    busy: BTreeSet<u32>,
     /// The tables are not those that were planned for any more.
     outdated: bool,
     /// Keys that were changed each time that they were looked at since the tables were read; none: not looked yet.
@@ -102,6 +114,8 @@ struct Sessions {
     looker: Session,
     source: Session,
     target: Session,
+    /// Of these two.
+    statements: [lookup::Statements; 2],
 }
 
 impl Sessions {
@@ -111,6 +125,7 @@ impl Sessions {
             looker: target.connect(database, Profile::Act).await?,
             source: source.connect(database, Profile::Long).await?,
             target: target.connect(database, Profile::Long).await?,
+            statements: Default::default(),
         };
         for (session, side) in [(&sessions.source, Side::Source), (&sessions.target, Side::Target)] {
             side::prepare(session, side).await?;
@@ -160,6 +175,11 @@ impl Live {
             database: database.to_owned(),
             seed: RandomState::new().build_hasher().finish(),
             tables: vec![Table::default(); readings.len()],
+            identities: known::identities_of(&sessions, &readings).await?,
+            barriers: Vec::new(),
+            kept: None,
+            advanced: Instant::now(),
+            busy: BTreeSet::new(),
             readings,
             problems: plan.problems,
             skipped: plan.skipped,
@@ -185,6 +205,7 @@ impl Live {
     async fn reach(&mut self, target: bool) -> Result<Lsn, Error> {
         let streams: Vec<&str> = self.replication.streams.iter().map(String::as_str).collect();
         let numbers = barrier::bump(&self.sessions.bumper, &streams).await?;
+        self.barriers.clone_from(&numbers);
         let barriers: Vec<(&str, i64)> = streams.iter().copied().zip(numbers).collect();
         let patience = self.replication.patience;
         let arrived = async {
@@ -233,9 +254,20 @@ impl Live {
     /// Where a side can't be reached.
     pub async fn prepare_verdict(&mut self) -> Result<(), Error> {
         self.renew().await?;
+        self.plan_lookups().await?;
         self.feed.freshen(&mut self.dirty).await?;
         self.drain().await?;
         self.pins = Some(Pins::open(&self.source, &self.target, &self.database).await?);
+        Ok(())
+    }
+
+    async fn plan_lookups(&self) -> Result<(), Error> {
+        let plan = |side: Side, session| self.sessions.statements[side.index()].plan(session, side, &self.readings);
+        try_join(
+            plan(Side::Source, &self.sessions.source),
+            plan(Side::Target, &self.sessions.target),
+        )
+        .await?;
         Ok(())
     }
 

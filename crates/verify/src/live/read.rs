@@ -1,9 +1,12 @@
 //! Every row of every table, on both sides, at different times.
 use std::collections::HashSet;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::try_join;
+use pgupgrade_postgres::barrier;
+use pgupgrade_postgres::connection::{Connector, Profile};
 
 use super::table::Files;
 use super::{Live, SUSPECT, number};
@@ -11,7 +14,7 @@ use crate::bulk::{self, Differing, PassOptions, TablePass};
 use crate::catalog::Reading;
 use crate::side::Side;
 use crate::sketch::Difference;
-use crate::{Error, key_hash};
+use crate::{Depth, Error, key_hash};
 
 /// How often a table that was truncated or rewritten while it was read is read again.
 const RETRIES: usize = 3;
@@ -19,7 +22,11 @@ const RETRIES: usize = 3;
 const SUSPECTS: usize = 10_000;
 /// How often the verification slot is read while tables are.
 const POLL: Duration = Duration::from_secs(1);
-/// After so many readings of the slots, their WAL is given free.
+/// The same while the application waits.
+const PAUSE: Duration = Duration::from_millis(10);
+/// How long a reader may be behind.
+const READER: Duration = Duration::from_secs(30);
+/// After so many readings of the slots, what they told of is settled, and their WAL given free.
 const ADVANCE: u32 = 30;
 /// Into how many parts the keys of a table are divided at most, where much of it changes while it is read.
 const PARTS: u64 = 64;
@@ -27,20 +34,26 @@ const PARTS: u64 = 64;
 const GROUP: u64 = 8 << 30;
 
 impl Live {
-    /// Reads every table that was not read so far, and settles what differs.
+    /// Reads every table that was not read so far, as far as the depth asks for it, and settles what differs.
     ///
     /// # Errors
     /// What a new start may find gone. A difference is no error.
     pub async fn read(&mut self) -> Result<(), Error> {
+        self.read_to(self.options.depth).await
+    }
+
+    pub(super) async fn read_to(&mut self, depth: Depth) -> Result<(), Error> {
         for _ in 0..=RETRIES {
-            for group in self.groups(true) {
+            for group in self.groups(true, depth) {
                 self.read_group(group).await?;
-                self.drain().await?;
+                self.sweep_all().await?;
+                self.advance().await?;
             }
-            for group in self.groups(false) {
+            for group in self.groups(false, depth) {
                 self.read_exactly(group).await?;
             }
-            self.drain().await?;
+            self.sweep_all().await?;
+            self.advance().await?;
             if !self.find_stale().await? {
                 break;
             }
@@ -57,17 +70,22 @@ impl Live {
         self.reach(false).await?;
         self.look_for_foreign().await?;
         self.find_stale().await?;
+        self.mark_keyless();
+        self.read_to(Depth::Changed).await
+    }
+
+    /// Marks the tables without a key that changed since they were read.
+    pub(super) fn mark_keyless(&mut self) {
         for index in 0..self.tables.len() {
             self.table(index).stale |= !self.readings[index].is_keyed() && self.dirty.len(number(index)) > 0;
         }
-        self.read().await
     }
 
     /// Marks the tables that were truncated or rewritten since they were read, and tells whether there are any.
     pub(super) async fn find_stale(&mut self) -> Result<bool, Error> {
         let mut found = false;
         for (index, files) in self.files().await?.into_iter().enumerate() {
-            if self.is_whole(index) || (self.tables[index].read && files != self.tables[index].files) {
+            if self.is_whole(index) || (self.tables[index].depth.is_some() && files != self.tables[index].files) {
                 self.table(index).stale = true;
                 found = true;
             }
@@ -76,11 +94,11 @@ impl Live {
     }
 
     /// The tables with a key that are to be read, or those without, some at a time.
-    pub(super) fn groups(&self, keyed: bool) -> Vec<Vec<usize>> {
+    pub(super) fn groups(&self, keyed: bool, depth: Depth) -> Vec<Vec<usize>> {
         let mut groups: Vec<Vec<usize>> = Vec::new();
         let mut bytes = GROUP;
         for (index, reading) in self.readings.iter().enumerate() {
-            if !self.tables[index].is_due() || reading.is_keyed() != keyed {
+            if !self.tables[index].is_due(depth) || reading.is_keyed() != keyed {
                 continue;
             }
             if bytes >= GROUP {
@@ -146,25 +164,107 @@ impl Live {
         let options = PassOptions {
             part,
             snapshots: self.pair.as_ref().map(|pair| pair.names.clone()),
+            writer: Some(self.source.clone()),
             ..PassOptions::new(&self.options, self.seed)
         };
-        let pass = bulk::pass(&self.source, &self.target, &self.database, &readings, &options);
-        tokio::pin!(pass);
+        let (target, database) = (self.target.clone(), self.database.clone());
+        self.busy = group.iter().map(|index| number(*index)).collect();
+        if let Some(reader) = self.reader_in_step().await {
+            let pass = std::pin::pin!(bulk::pass(&reader, &target, &database, &readings, &options));
+            match self.follow_during(pass, POLL, true).await? {
+                // A standby cancels what is in the way of its recovery.
+                Err(error) => tracing::warn!(%error, "the reader can't be read; the source is"),
+                results => {
+                    self.busy.clear();
+                    return results;
+                }
+            }
+        }
+        let source = self.source.clone();
+        let pass = std::pin::pin!(bulk::pass(&source, &target, &database, &readings, &options));
+        let results = self.follow_during(pass, POLL, true).await?;
+        self.busy.clear();
+        results
+    }
+
+    /// The reader, if there is one and it shows what was committed before the last barrier. Not for a pair of snapshots,
+    /// which were taken on the source.
+    async fn reader_in_step(&self) -> Option<Connector> {
+        let reader = self.options.reader.as_ref().filter(|_| self.pair.is_none())?;
+        match self.wait_for_reader(reader).await {
+            Ok(()) => Some(reader.clone()),
+            Err(error) => {
+                tracing::warn!(%error, "the reader is not in step; the source is read");
+                None
+            }
+        }
+    }
+
+    async fn wait_for_reader(&self, reader: &Connector) -> Result<(), Error> {
+        let session = reader.connect(&self.database, Profile::Observe).await?;
+        for (stream, number) in self.replication.streams.iter().zip(&self.barriers) {
+            barrier::wait(&session, stream, *number, READER).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads what the slots tell until something else is done, so that there is less to read afterwards.
+    ///
+    /// # Errors
+    /// What a new start may find gone.
+    pub async fn follow_until<T>(&mut self, arrival: impl Future<Output = T>) -> Result<T, Error> {
+        let arrival = std::pin::pin!(arrival);
+        self.follow_during(arrival, PAUSE, false).await
+    }
+
+    async fn follow_during<T>(
+        &mut self,
+        mut pass: Pin<&mut impl Future<Output = T>>,
+        pause: Duration,
+        settle: bool,
+    ) -> Result<T, Error> {
         let mut polls = 0_u32;
         loop {
             tokio::select! {
-                results = &mut pass => return results,
-                () = tokio::time::sleep(POLL) => {
-                    self.feed.poll(&mut self.dirty).await?;
-                    if let Some(foreign) = &mut self.foreign {
-                        foreign.poll(&mut self.dirty).await?;
-                    }
-                    polls += 1;
-                    if polls.is_multiple_of(ADVANCE) {
-                        self.advance().await?;
-                    }
+                done = &mut pass => return Ok(done),
+                () = tokio::time::sleep(pause) => polls += 1,
+            }
+            // Not to be broken off: what a reading was about to tell would be lost.
+            let look = self.look_meanwhile(settle && polls.is_multiple_of(ADVANCE));
+            tokio::pin!(look);
+            let mut done = None;
+            loop {
+                tokio::select! {
+                    result = &mut pass, if done.is_none() => done = Some(result),
+                    looked = &mut look => break looked?,
                 }
             }
+            if let Some(done) = done {
+                return Ok(done);
+            }
+        }
+    }
+
+    async fn settle_meanwhile(&mut self) -> Result<(), Error> {
+        self.sweep_all().await?;
+        self.advance().await
+    }
+
+    /// Reads both slots, and now and then settles what they tell of other tables, so that WAL is given free.
+    async fn look_meanwhile(&mut self, settle: bool) -> Result<(), Error> {
+        self.feed.poll(&mut self.dirty).await?;
+        if let Some(foreign) = &mut self.foreign {
+            foreign.poll(&mut self.dirty).await?;
+        }
+        if !settle {
+            return Ok(());
+        }
+        match Box::pin(self.settle_meanwhile()).await {
+            Err(error) if error.is_late() => {
+                tracing::debug!(%error, "what changed meanwhile is settled later");
+                Ok(())
+            }
+            other => other,
         }
     }
 

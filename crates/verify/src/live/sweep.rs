@@ -1,5 +1,6 @@
 //! Keys that were changed or are suspect: read again until each was seen in one state on both sides.
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use futures::future::{try_join, try_join_all};
 use pgupgrade_pgoutput::Lsn;
@@ -17,6 +18,8 @@ use crate::{Error, Kind, lookup};
 
 /// Keys that are read between two barriers.
 const BATCH: usize = 20_000;
+/// How often what is known is written down.
+const ADVANCE: Duration = Duration::from_secs(10);
 /// Sweeps after which a key that was changed during each of them is left undecided.
 const SWEEPS: usize = 8;
 
@@ -33,15 +36,23 @@ struct Mark {
 }
 
 impl Live {
-    /// Settles what the verification slot has told of so far, and gives its WAL free. A key that is changed
+    /// Settles what the verification slot has told of so far, and gives its WAL free now and then. A key that is changed
     /// every time that it is looked at stays undecided.
     ///
     /// # Errors
     /// What a new start may find gone.
     pub async fn drain(&mut self) -> Result<(), Error> {
+        self.sweep_all().await?;
+        if self.options.keep.is_none() || self.advanced.elapsed() >= ADVANCE {
+            self.advance().await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn sweep_all(&mut self) -> Result<(), Error> {
         let pending = self.look_at_changes().await?;
         self.note_hot(&pending);
-        self.advance().await
+        Ok(())
     }
 
     /// As [`Self::drain`], but a row that is changed all the time is undecided only until it was seen in one state on
@@ -83,12 +94,24 @@ impl Live {
         loop {
             let barrier = self.reach(true).await?;
             self.look_for_foreign().await?;
-            let batch = self.dirty.batch(last.as_ref(), BATCH)?;
-            let Some(end) = batch.last() else {
-                return Ok(later);
-            };
-            last = Some(end.clone());
+            let (batch, is_last) = self.next_batch(&mut last)?;
             later.extend(self.round(barrier, batch).await?);
+            if is_last {
+                return Ok(later);
+            }
+        }
+    }
+
+    /// The next keys of tables that are not being read, and whether they are the last ones.
+    fn next_batch(&self, last: &mut Option<DirtyKey>) -> Result<(Vec<DirtyKey>, bool), Error> {
+        loop {
+            let mut batch = self.dirty.batch(last.as_ref(), BATCH)?;
+            let is_last = batch.len() < BATCH;
+            *last = batch.last().cloned();
+            batch.retain(|dirty| !self.busy.contains(&dirty.table));
+            if is_last || !batch.is_empty() {
+                return Ok((batch, is_last));
+            }
         }
     }
 
@@ -196,10 +219,11 @@ impl Live {
         for dirty in batch {
             by_table.entry(dirty.table).or_default().push(&dirty.key);
         }
+        let statements = &self.sessions.statements[side.index()];
         let reads = by_table.iter().filter_map(|(table, keys)| {
             let reading = self.reading(*table)?;
             Some(async move {
-                let rows = lookup::rows_by_key(session, side, reading, keys, self.seed).await?;
+                let rows = lookup::rows_by_key(session, statements, side, reading, keys, self.seed).await?;
                 Ok::<_, Error>((*table, rows))
             })
         });

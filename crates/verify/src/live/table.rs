@@ -2,7 +2,8 @@
 use std::collections::BTreeMap;
 
 use crate::catalog::Reading;
-use crate::{Example, TableResult};
+use crate::known::KnownTable;
+use crate::{Depth, Example, TableResult};
 
 /// Keys that are known to differ and are held by name; further ones are counted.
 const HELD: usize = 20_000;
@@ -14,11 +15,11 @@ pub(crate) type Files = (Option<u32>, Option<u32>);
 /// How far a table is.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
-    /// Whether every row was read on both sides, and what differed by that is settled or in the dirty set.
-    pub(super) read: bool,
+    /// How much of it was compared on both sides: what differed by that is settled or in the dirty set.
+    pub(super) depth: Option<Depth>,
     /// Whether it has to be read once more.
     pub(super) stale: bool,
-    /// The files that it was read from on both sides.
+    /// The files that its rows were in on both sides.
     pub(super) files: Files,
     pub(super) rows: u64,
     pub(super) target_rows: u64,
@@ -77,26 +78,40 @@ impl Different {
 }
 
 impl Table {
-    pub(super) fn is_due(&self) -> bool {
-        !self.read || self.stale
+    pub(super) fn is_due(&self, wanted: Depth) -> bool {
+        self.depth < Some(wanted) || self.stale
     }
 
     /// It is read from its beginning: what was found before will be found again.
     pub(super) fn begin(&mut self) {
+        self.depth = None;
         self.different = Different::default();
     }
 
     pub(super) fn was_read(&mut self, files: Files) {
         self.files = files;
-        (self.read, self.stale) = (true, false);
+        (self.depth, self.stale) = (Some(Depth::Full), false);
         (self.undecided, self.note) = (None, None);
+    }
+
+    /// It is alike on both sides, but for what the slots tell.
+    pub(super) fn take_over(&mut self, known: &KnownTable) {
+        (self.depth, self.stale) = (Some(known.depth), false);
+        self.files = (known.source.file, known.target.file);
+        (self.rows, self.target_rows, self.bytes) = (known.rows, known.target_rows, known.bytes);
+    }
+
+    /// Whether nothing is known to differ, or to be left to read.
+    pub(super) fn is_settled(&self) -> bool {
+        let differs = self.different.count() > 0 || self.different.more;
+        self.depth.is_some() && !self.stale && !differs && self.undecided.is_none()
     }
 
     /// `pending` tells why more has to be looked at, if that is so.
     pub(super) fn result(&self, reading: &Reading, pending: Option<&str>) -> TableResult {
         let differing = self.different.count();
         let reasons = [
-            (!self.read).then(|| "not every row was read so far".to_owned()),
+            self.depth.is_none().then(|| "not every row was read so far".to_owned()),
             pending.map(str::to_owned),
             self.stale
                 .then(|| "it was truncated or changed in another way that takes reading it again".to_owned()),
@@ -106,6 +121,7 @@ impl Table {
         ];
         TableResult {
             name: reading.name.clone(),
+            depth: self.depth,
             rows: self.rows,
             target_rows: self.target_rows,
             equal: differing == 0,

@@ -9,7 +9,7 @@ use super::{Live, number};
 use crate::bulk::{self, PassOptions};
 use crate::catalog::Reading;
 use crate::side::{Side, sql};
-use crate::{Error, Report};
+use crate::{Depth, Error, Report};
 
 /// What a table is assumed to be read at: less than any disk that holds a database.
 const BYTES_PER_MILLISECOND: u128 = 100_000;
@@ -24,8 +24,10 @@ impl Live {
     /// [`Error::Undecided`] where the deadline is reached; where a side can't be reached. Nothing is decided then.
     pub async fn verdict(&mut self, budget: Duration, deadline: Instant) -> Result<Report, Error> {
         let patience = std::mem::replace(&mut self.replication.patience, left(deadline)?);
+        // A reader that is behind would have to be waited for.
+        let reader = self.options.reader.take();
         let decided = self.settle(budget, deadline).await;
-        self.replication.patience = patience;
+        (self.replication.patience, self.options.reader) = (patience, reader);
         decided?;
         Ok(self.report())
     }
@@ -55,7 +57,7 @@ impl Live {
         let due = |index: &usize| {
             let reading = &self.readings[*index];
             let unseen = self.dirty.len(number(*index)) > 0 || !self.watched.contains(&reading.name);
-            self.tables[*index].is_due() || (unseen && !reading.is_keyed())
+            self.tables[*index].is_due(Depth::Changed) || (unseen && !reading.is_keyed())
         };
         let due: Vec<usize> = (0..self.tables.len()).filter(due).collect();
         let sizes = self.sizes(&due).await?;
@@ -80,7 +82,7 @@ impl Live {
     fn no_time_for(&mut self, index: usize) {
         let (is_keyed, since) = (self.readings[index].is_keyed(), self.dirty.len(number(index)));
         let table = self.table(index);
-        if is_keyed || !table.read {
+        if is_keyed || table.depth.is_none() {
             table.undecided = Some("it has to be read as a whole, and there is no time for that now".to_owned());
         } else {
             // Compared once, in a pair of snapshots, is what such a table gets where the application can't wait.

@@ -14,6 +14,7 @@ const SCHEMA: &str = "Weird 'S\"";
 struct World {
     readings: BTreeMap<String, Reading>,
     sides: [(Client, Side); 2],
+    statements: [Statements; 2],
     _servers: [Scratch; 2],
 }
 
@@ -57,6 +58,7 @@ impl World {
         Self {
             readings: readings.collect(),
             sides,
+            statements: Default::default(),
             _servers: servers,
         }
     }
@@ -108,19 +110,31 @@ async fn keys_find_their_rows(from: u16, to: u16) {
         for (client, side) in &world.sides {
             assert_eq!(all_rows(client, *side, reading).await, rows, "{name}");
             assert_eq!(
-                rows_by_key(client, *side, reading, &twice, SEED).await.unwrap(),
+                rows_by_key(client, &world.statements[side.index()], *side, reading, &twice, SEED)
+                    .await
+                    .unwrap(),
                 rows,
                 "{name}"
             );
             assert_eq!(
-                rows_by_key(client, *side, reading, &[], SEED).await.unwrap().len(),
+                rows_by_key(client, &world.statements[side.index()], *side, reading, &[], SEED)
+                    .await
+                    .unwrap()
+                    .len(),
                 0,
                 "{name}"
             );
             assert!(
-                rows_by_key(client, *side, reading, &[&[0, 0, 0, 9]], SEED)
-                    .await
-                    .is_err(),
+                rows_by_key(
+                    client,
+                    &world.statements[side.index()],
+                    *side,
+                    reading,
+                    &[&[0, 0, 0, 9]],
+                    SEED
+                )
+                .await
+                .is_err(),
                 "{name}"
             );
             let shown = show(client, *side, reading, keys[0]).await.unwrap().expect(name);
@@ -189,11 +203,20 @@ async fn an_equal_key_is_not_the_same(world: &World) {
         for table in ["k_citext"] {
             let (same, equal) = (key_of(&[b"Abc"]), key_of(&[b"ABC"]));
             let reading = world.reading(table);
-            let rows = rows_by_key(client, *side, reading, &[&equal], SEED).await.unwrap();
-            assert!(rows.is_empty(), "{table}");
-            let rows = rows_by_key(client, *side, reading, &[&equal, &same], SEED)
+            let rows = rows_by_key(client, &world.statements[side.index()], *side, reading, &[&equal], SEED)
                 .await
                 .unwrap();
+            assert!(rows.is_empty(), "{table}");
+            let rows = rows_by_key(
+                client,
+                &world.statements[side.index()],
+                *side,
+                reading,
+                &[&equal, &same],
+                SEED,
+            )
+            .await
+            .unwrap();
             assert_eq!(rows.keys().collect::<Vec<_>>(), [&same], "{table}");
             assert_eq!(show(client, *side, reading, &equal).await.unwrap(), None);
         }

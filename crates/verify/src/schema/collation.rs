@@ -1,32 +1,74 @@
 //! Indexes that another version of a collation may have put out of order.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use pgupgrade_postgres::connection::Session;
 use pgupgrade_postgres::{QualifiedName, quote_identifier};
+use serde::Serialize;
 use tokio_postgres::error::SqlState;
 
 use super::version::for_major;
-use crate::Error;
 use crate::side::{Side, sql};
+use crate::{Error, plain};
 
 const SCOPE: &str = include_str!("../../sql/schema_scope.sql");
 const INDEXES: &str = include_str!("../../sql/schema_collated_indexes.sql");
 
 /// An index on the target whose collation has another version than the index was made with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SuspectIndex {
     /// The index.
+    #[serde(serialize_with = "plain")]
     pub index: QualifiedName,
     /// Its table.
+    #[serde(serialize_with = "plain")]
     pub table: QualifiedName,
     /// The collation and its versions: `de-x-icu: version 153.14 on the source, 153.120 on the target`.
     pub collation: String,
     /// What a look at the index gave.
     pub checked: Checked,
+    /// Its OID and its file as of then.
+    #[serde(skip)]
+    built: (u32, Option<u32>),
+}
+
+impl SuspectIndex {
+    /// Whether it is known to be out of order.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        matches!(self.checked, Checked::Broken(_))
+    }
+
+    /// Whether nothing is known of it.
+    #[must_use]
+    pub fn is_unchecked(&self) -> bool {
+        matches!(self.checked, Checked::NotChecked(_))
+    }
+}
+
+impl fmt::Display for SuspectIndex {
+    /// One line for people: which, why, what to do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "index {} of {} (collation {})",
+            self.index, self.table, self.collation
+        )?;
+        match &self.checked {
+            Checked::Sound => f.write_str(" is in order"),
+            Checked::Broken(why) => write!(
+                f,
+                " is out of order: {why}; run REINDEX INDEX CONCURRENTLY {}",
+                self.index
+            ),
+            Checked::NotChecked(why) => write!(f, " may be out of order: {why}"),
+        }
+    }
 }
 
 /// What a look at an index gave.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Checked {
     /// Its entries are in order, and each row of the table is in it.
     Sound,
@@ -42,6 +84,7 @@ struct Collated {
     table: String,
     method: String,
     oid: u32,
+    file: Option<u32>,
     recorded: Option<String>,
     actual: Option<String>,
 }
@@ -79,9 +122,31 @@ pub async fn suspect_indexes(source: &Session, target: &Session) -> Result<Vec<S
             table: QualifiedName::new(&key.0, &index.table),
             collation: change,
             checked,
+            built: (index.oid, index.file),
         });
     }
     Ok(found)
+}
+
+/// Those that are still what they were when they were looked at. One that was built anew since has the order of the
+/// versions in use, and one that was dropped needs none; nothing is checked again.
+///
+/// # Errors
+/// [`Error::Sql`].
+pub async fn not_rebuilt(target: &Session, indexes: Vec<SuspectIndex>) -> Result<Vec<SuspectIndex>, Error> {
+    if indexes.is_empty() {
+        return Ok(indexes);
+    }
+    let query = "SELECT i.indexrelid, pg_catalog.pg_relation_filenode(i.indexrelid) FROM pg_catalog.pg_index i \
+                 WHERE i.indisvalid AND i.indexrelid = ANY($1)";
+    let oids: Vec<u32> = indexes.iter().map(|index| index.built.0).collect();
+    let rows = target
+        .query(query, &[&oids])
+        .await
+        .map_err(sql(Side::Target, "looking at the files of indexes"))?;
+    let there: BTreeSet<(u32, Option<u32>)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let same = |index: &SuspectIndex| there.contains(&index.built);
+    Ok(indexes.into_iter().filter(same).collect())
 }
 
 async fn read(session: &Session, side: Side) -> Result<BTreeMap<Key, Collated>, Error> {
@@ -95,6 +160,7 @@ async fn read(session: &Session, side: Side) -> Result<BTreeMap<Key, Collated>, 
             table: row.get("table"),
             method: row.get("method"),
             oid: row.get("oid"),
+            file: row.get("file"),
             recorded: row.get("recorded"),
             actual: row.get("actual"),
         };

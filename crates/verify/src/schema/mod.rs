@@ -17,7 +17,7 @@ mod version;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use collation::{Checked, SuspectIndex, suspect_indexes};
+pub use collation::{Checked, SuspectIndex, not_rebuilt, suspect_indexes};
 pub use read::fingerprint;
 pub use stamp::catalog_stamp;
 

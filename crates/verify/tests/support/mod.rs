@@ -1,6 +1,7 @@
 //! Two servers and ways to them.
 #![allow(dead_code, reason = "each test takes what it needs")]
 pub mod replicated;
+pub mod upgrade;
 
 use lab_postgres::Scratch;
 use pgupgrade_postgres::connection::{Connector, Credentials, Endpoint};
@@ -20,6 +21,20 @@ impl Pair {
         let (source, target) = tokio::join!(Scratch::start(from), Scratch::start(to));
         let (source, target) = (source.unwrap(), target.unwrap());
         let (on_source, on_target) = (client(&source).await, client(&target).await);
+        Self {
+            on_source,
+            on_target,
+            source,
+            target,
+        }
+    }
+
+    /// A server and what it becomes by `pg_upgrade`.
+    pub async fn upgraded(source: Scratch, to: u16) -> Self {
+        let target = upgrade::upgraded(&source, to).await;
+        let (on_source, on_target) = (client(&source).await, client(&target).await);
+        let password = format!("ALTER ROLE postgres PASSWORD '{}'", target.password());
+        on_target.batch_execute(&password).await.unwrap();
         Self {
             on_source,
             on_target,
@@ -68,7 +83,7 @@ async fn client(scratch: &Scratch) -> Client {
     scratch.client("postgres").await.unwrap()
 }
 
-fn connector(scratch: &Scratch) -> Connector {
+pub fn connector(scratch: &Scratch) -> Connector {
     let endpoint = Endpoint {
         host: scratch.host(),
         port: scratch.port(),

@@ -1,8 +1,10 @@
 //! Servers with the rich schema, ways to them, and a real upgrade.
-use lab_postgres::{Binaries, Scratch, StopMode};
+use lab_postgres::Scratch;
 use pgupgrade_postgres::connection::{Connector, Credentials, Endpoint, Profile, Session};
 use secrecy::SecretString;
 use tokio_postgres::Client;
+
+use super::upgrade::upgraded;
 
 const RICH: &str = include_str!("schema_rich.sql");
 
@@ -55,34 +57,7 @@ impl Server {
 
     /// What this server becomes by `pg_upgrade`; it runs on itself.
     pub async fn upgraded(&self, major: u16) -> Self {
-        let mut clone = Scratch::start(self.scratch.server().binaries().major()).await.unwrap();
-        let target = Binaries::fetch(major).await.unwrap();
-        let server = clone.server_mut();
-        server.stop(StopMode::Fast).await.unwrap();
-        let data = server.data_dir();
-        std::fs::remove_dir_all(&data).unwrap();
-        self.scratch.server().frozen_copy(&data).await.unwrap();
-        server.start().await.unwrap();
-        server.stop(StopMode::Fast).await.unwrap();
-        let new = server.initialize(&target, "data.new").await.unwrap();
-        let port = server.options().port;
-        let arguments = [
-            "--link".to_owned(),
-            "--no-sync".to_owned(),
-            format!("--old-bindir={}", server.binaries().bin_dir().display()),
-            format!("--old-datadir={}", data.display()),
-            format!("--new-datadir={}", new.display()),
-            format!("--socketdir={}", server.socket_dir().display()),
-            "--username=postgres".to_owned(),
-            format!("--old-port={port}"),
-            format!("--new-port={port}"),
-        ];
-        let folder = server.folder().to_owned();
-        target.run("pg_upgrade", arguments.into(), &folder).await.unwrap();
-        std::fs::remove_dir_all(&data).unwrap();
-        std::fs::rename(&new, &data).unwrap();
-        server.set_binaries(target);
-        server.start().await.unwrap();
+        let clone = upgraded(&self.scratch, major).await;
         let superuser = clone.client("postgres").await.unwrap();
         let known = "SELECT rolpassword FROM pg_authid WHERE rolname = 'postgres'";
         let verifier: String = superuser.query_one(known, &[]).await.unwrap().get(0);

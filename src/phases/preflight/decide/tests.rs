@@ -48,6 +48,13 @@ impl Case {
         table
     }
 
+    /// The table's replica identity, or the one that would be set, has a generated column.
+    fn generated(&mut self, policy: ReplicaIdentityPolicy, candidates: &[&str]) {
+        let table = self.without_identity(policy, candidates);
+        table.generated_in_identity = vec!["total".to_owned()];
+        table.generated_against_full = table.generated_in_identity.clone();
+    }
+
     /// Lists a table under databases[].replicaIdentities.
     fn list(&mut self, table: &str, identity: IdentityKind, index: Option<&str>) {
         self.spec.databases[0].replica_identities.push(ReplicaIdentitySpec {
@@ -291,6 +298,10 @@ fn the_target() {
     fn group(case: &mut Case, family: Option<&str>) {
         case.seen.aws.named_groups = vec![(GROUP, "shop-18".to_owned(), family.map(str::to_owned))];
     }
+    fn timeout(case: &mut Case, value: &str) {
+        group(case, Some("aurora-postgresql18"));
+        case.seen.aws.idle_slot_timeouts = vec![(GROUP, "shop-18".to_owned(), value.to_owned())];
+    }
     check(&[
         (
             "same major version",
@@ -367,6 +378,16 @@ fn the_target() {
             "no such group",
             |case| group(case, None),
             &[("Blocking ParameterGroupNotFound", GROUP, "shop-18 does not exist")],
+        ),
+        ("slots never time out in a group", |case| timeout(case, "0"), &[]),
+        (
+            "slots time out in a group",
+            |case| timeout(case, "86400"),
+            &[(
+                "Blocking IdleSlotTimeout",
+                GROUP,
+                "parameter group shop-18 sets idle_replication_slot_timeout to 86400",
+            )],
         ),
     ]);
 }

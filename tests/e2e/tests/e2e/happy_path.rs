@@ -1,6 +1,6 @@
 //! The whole way, and what comes after it.
 use lab_world::{Options, PODS, SOURCE};
-use pgupgrade::api::{Phase, PinnedProof, Writer, conditions};
+use pgupgrade::api::{Phase, PinnedProof, VerificationDepth, Writer, conditions};
 
 use crate::support::{self, SOON};
 
@@ -23,6 +23,8 @@ async fn one_manifest_takes_a_live_database_to_the_next_major_version() {
         verification.pinned_proof,
         Some(PinnedProof::Equal | PinnedProof::Lost)
     ));
+    assert_eq!(verification.depth, Some(VerificationDepth::Full));
+    what_was_compared_is_written_down(&world).await;
     assert!(status.cutover.as_ref().unwrap().write_gap_millis.unwrap() > 0);
     assert!(conditions::holds(&status.conditions, conditions::READY));
     assert!(conditions::holds(&status.conditions, conditions::SUCCEEDED));
@@ -40,11 +42,36 @@ async fn one_manifest_takes_a_live_database_to_the_next_major_version() {
         "{verdict:?}"
     );
 
+    no_slot_times_out(&world).await;
     the_old_database_stays_fenced(&world).await;
     applying_again_changes_nothing(&world, &upgrade, &manifest).await;
     a_new_resource_finds_it_done(&world, &upgrade, &manifest).await;
     operator.terminate().await.unwrap();
     world.stop().await.unwrap();
+}
+
+async fn what_was_compared_is_written_down(world: &lab_world::World) {
+    let keys = "go-template={{range $key, $_ := .binaryData}}{{$key}} {{end}}";
+    let arguments = ["-n", "shop", "get", "configmap", "shop-report", "-o", keys];
+    let keys = world.kubectl(&arguments).await.unwrap();
+    assert_eq!(keys.trim(), "known.json.gz report.json.gz");
+}
+
+/// The new database's parameter group says so, whatever the family's default is.
+async fn no_slot_times_out(world: &lab_world::World) {
+    let cluster = world.aws.describe_db_clusters().db_cluster_identifier("shop-prod-18");
+    let cluster = cluster.send().await.unwrap();
+    let group = cluster.db_clusters()[0]
+        .db_cluster_parameter_group()
+        .unwrap()
+        .to_owned();
+    let parameters = world.aws.describe_db_cluster_parameters().source("user");
+    let parameters = parameters.db_cluster_parameter_group_name(group).send().await.unwrap();
+    let timeout = parameters
+        .parameters()
+        .iter()
+        .find(|parameter| parameter.parameter_name() == Some("idle_replication_slot_timeout"));
+    assert_eq!(timeout.unwrap().parameter_value(), Some("0"));
 }
 
 async fn the_old_database_stays_fenced(world: &lab_world::World) {

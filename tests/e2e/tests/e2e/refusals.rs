@@ -1,9 +1,10 @@
 //! A manifest with a mistake is held in Preflight with all its problems, and nothing in the world has changed.
 use std::collections::BTreeMap;
 
+use aws_sdk_rds::types::{ApplyMethod, Parameter};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
-use lab_world::{MASTER, OPERATOR_NAMESPACE, Options, SOURCE, World};
+use lab_world::{DATABASE, MASTER, OPERATOR_NAMESPACE, Options, SOURCE, World};
 use pgupgrade::api::{Phase, PostgresUpgradeStatus, conditions};
 use serde_json::{Value, json};
 
@@ -79,6 +80,14 @@ fn mistakes() -> Vec<(&'static str, Value)> {
         ),
         ("NoReplicaIdentity", json!({ "databases": [] })),
         (
+            "ReplicaIdentityGenerated",
+            json!({ "databases": [{ "name": DATABASE, "replicaIdentities": [{ "table": "shop.Order Lines", "identity": "Full" }] }] }),
+        ),
+        (
+            "IdleSlotTimeout",
+            json!({ "target": { "parameterGroups": { "policy": "Existing", "dbClusterParameterGroupName": IMPATIENT } } }),
+        ),
+        (
             "PasswordRefused",
             json!({ "source": { "credentials": { "secretRef": { "name": "wrong-password" } } } }),
         ),
@@ -91,7 +100,28 @@ fn mistakes() -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// A parameter group of the target's family under which slots time out.
+const IMPATIENT: &str = "impatient";
+
+async fn parameter_group(world: &World) {
+    let create = world.aws.create_db_cluster_parameter_group();
+    let create = create.db_cluster_parameter_group_name(IMPATIENT);
+    let create = create
+        .db_parameter_group_family("aurora-postgresql18")
+        .description("the shop's");
+    create.send().await.unwrap();
+    let timeout = Parameter::builder()
+        .parameter_name("idle_replication_slot_timeout")
+        .parameter_value("86400")
+        .apply_method(ApplyMethod::PendingReboot)
+        .build();
+    let modify = world.aws.modify_db_cluster_parameter_group();
+    let modify = modify.db_cluster_parameter_group_name(IMPATIENT).parameters(timeout);
+    modify.send().await.unwrap();
+}
+
 async fn prepare(world: &World) {
+    parameter_group(world).await;
     world
         .apply::<Secret>(
             "unrelated",

@@ -256,7 +256,10 @@ impl Server {
     /// The eighth line of `postmaster.pid`, as `pg_ctl` reads it.
     fn says_ready(&self) -> bool {
         let content = std::fs::read_to_string(self.data_dir().join("postmaster.pid")).unwrap_or_default();
-        content.lines().nth(7).is_some_and(|status| status.trim() == "ready")
+        content
+            .lines()
+            .nth(7)
+            .is_some_and(|status| matches!(status.trim(), "ready" | "standby"))
     }
 
     fn log_tail(&self) -> String {

@@ -337,3 +337,84 @@ fn replica_identities_by_table() {
         ),
     ]);
 }
+
+#[test]
+fn generated_columns_in_replica_identities() {
+    use IdentityKind::{Full, Index, InsertOnly};
+    use ReplicaIdentityPolicy::{Require, SetIndex, SetIndexOrFull};
+    const TABLE: &str = "public.line";
+    const OBJECT: &str = "orders.public.line";
+    const GENERATED: &[Expected] = &[(
+        "Blocking ReplicaIdentityGenerated",
+        OBJECT,
+        "generated columns (total), which are not replicated",
+    )];
+    check(&[
+        (
+            "what fits is named",
+            |case| case.generated(Require, &["a", "b"]),
+            &[("Blocking ReplicaIdentityGenerated", OBJECT, "fit: a, b")],
+        ),
+        (
+            "nothing fits",
+            |case| case.generated(SetIndex, &[]),
+            &[("Blocking ReplicaIdentityGenerated", OBJECT, "fit: none")],
+        ),
+        ("an index is set instead", |case| case.generated(SetIndex, &["a"]), &[]),
+        (
+            "an index is set before FULL",
+            |case| case.generated(SetIndexOrFull, &["a"]),
+            &[],
+        ),
+        ("FULL is no way", |case| case.generated(SetIndexOrFull, &[]), GENERATED),
+        (
+            "FULL is set for a table without a key",
+            |case| {
+                let table = case.without_identity(SetIndexOrFull, &[]);
+                table.generated_against_full = vec!["total".to_owned()];
+            },
+            GENERATED,
+        ),
+        (
+            "FULL is listed",
+            |case| {
+                case.table().generated_against_full = vec!["total".to_owned()];
+                case.list(TABLE, Full, None);
+            },
+            GENERATED,
+        ),
+        (
+            "an index is listed",
+            |case| {
+                case.generated(Require, &["a"]);
+                case.list(TABLE, Index, Some("a"));
+            },
+            &[],
+        ),
+        (
+            "an index with the generated column is listed",
+            |case| {
+                case.generated(Require, &["a"]);
+                case.list(TABLE, Index, Some("by_total"));
+            },
+            &[(
+                "Blocking ReplicaIdentityIndex",
+                OBJECT,
+                "columns that are not generated); fit: a",
+            )],
+        ),
+        (
+            "nothing is updated",
+            |case| {
+                case.generated(Require, &[]);
+                case.list(TABLE, InsertOnly, None);
+            },
+            &[],
+        ),
+        (
+            "generated columns beside a usable identity",
+            |case| case.table().generated_against_full = vec!["total".to_owned()],
+            &[],
+        ),
+    ]);
+}

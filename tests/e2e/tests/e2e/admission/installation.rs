@@ -122,6 +122,7 @@ async fn rights(server: &mut Server) {
         ("patch", "configmaps/rds-ca", "shop", false),
         ("create", "configmaps", "shop", true),
         ("patch", "configmaps/shop-report", "shop", true),
+        ("get", "configmaps/shop-report", "shop", true),
         ("patch", "deployments.apps/shop-api", "shop", true),
         ("delete", "deployments.apps/shop-api", "shop", false),
         ("patch", "deployments.apps/another", "shop", false),

@@ -20,7 +20,7 @@ pub async fn defaults(server: &mut Server) {
         "target": { "engineVersion": "18", "parameterGroups": { "policy": "CarryOver" } },
         "replication": { "replicaIdentityPolicy": "Require", "maxRetainedWAL": "64Gi" },
         "optimization": { "vacuum": "Skip" },
-        "verification": { "parallelism": 4, "onDifference": "NextAttempt" },
+        "verification": { "depth": "Full", "parallelism": 4, "onDifference": "NextAttempt" },
         "application": {
             "connections": [{ "kind": "Secret", "name": "shop-db" }],
             "workloads": [{ "kind": "Deployment", "name": "shop-api" }],
@@ -103,6 +103,7 @@ pub async fn accepted(server: &mut Server) {
         "target": { "engineVersion": "18.1", "identifier": "shop-prod-18", "dbInstanceClass": "db.r8g.xlarge" },
         "optimization": { "vacuum": "Vacuum" },
         "verification": {
+            "depth": "Changed",
             "parallelism": 64,
             "onDifference": "Hold",
             "maxBytesPerSecond": "200Mi",
