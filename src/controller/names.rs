@@ -33,10 +33,22 @@ pub fn reverse(uid: &str, attempt: i32, stream: &str) -> String {
     format!("pgupgrade_{}_a{attempt}_{stream}_rev", short(uid))
 }
 
+/// The stream of the way back. It has barriers of its own: on the old database nothing but replication counts them up.
+#[must_use]
+pub fn reverse_stream(stream: &str) -> String {
+    format!("{stream}_rev")
+}
+
 /// The slot, and its publication, that tell of changed rows while both sides are compared.
 #[must_use]
 pub fn verification(uid: &str, attempt: i32) -> String {
     format!("pgupgrade_{}_a{attempt}_verify", short(uid))
+}
+
+/// The same on the target, for a comparison in the reverse direction.
+#[must_use]
+pub fn reverse_verification(uid: &str, attempt: i32) -> String {
+    format!("{}_rev", verification(uid, attempt))
 }
 
 /// The role that subscriptions log in with.
@@ -140,6 +152,7 @@ mod tests {
     fn names_fit_postgresql_and_rds() {
         for attempt in [1, 10] {
             assert!(reverse(UID, attempt, "a234567890123456789b").len() <= 63);
+            assert!(reverse_verification(UID, attempt).len() <= 63);
             assert!(clone_parameter_group(UID, attempt).len() <= 255);
         }
         assert_eq!(stream(UID, 2, MAIN_STREAM), "pgupgrade_6b2f0c1e_a2_main");

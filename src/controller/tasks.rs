@@ -17,6 +17,8 @@ pub enum Kind {
     Comparison,
     /// Compares both sides as of the fence.
     Proof,
+    /// Compares both sides in the reverse direction while the application writes on the new one.
+    ReverseComparison,
 }
 
 /// Names one task: a second start with the same key finds the first.

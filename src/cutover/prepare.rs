@@ -5,10 +5,11 @@ use pgupgrade_postgres::connection::Profile;
 use pgupgrade_postgres::guard::{self, Body, Patience};
 use pgupgrade_postgres::publication::{self, Contents};
 use pgupgrade_postgres::subscription::Subscription;
-use pgupgrade_postgres::{maintenance, slot, subscription};
+use pgupgrade_postgres::{maintenance, schema, slot, subscription};
 use secrecy::ExposeSecret;
 
 use super::{Cutover, Setback, rewrite, verdict};
+use crate::controller::names;
 use crate::controller::record::Record;
 use crate::error::Error;
 
@@ -43,9 +44,13 @@ async fn prepare(cutover: &Cutover<'_>) -> Result<(), Error> {
     maintenance::refresh_materialized_views(&cutover.to(Profile::Long).await?).await?;
     let record = Record::ensure(cutover.scope).await?;
     for stream in cutover.scope.streams() {
+        let reverse_stream = names::reverse_stream(&stream.name);
+        for session in [from, to] {
+            schema::install_stream(session, &reverse_stream, &cutover.scope.owner()).await?;
+        }
         let contents = Contents {
             tables: publication::published_tables(from, &stream.publication).await?,
-            stream: &stream.name,
+            stream: &reverse_stream,
         };
         publication::create(to, &stream.reverse_publication, &contents).await?;
         // Anew, where an earlier try left one: it would hold back, and have to read, all that was applied since.

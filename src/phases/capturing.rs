@@ -115,6 +115,7 @@ async fn next_attempt(scope: &mut Scope) -> Result<Option<Outcome>, Error> {
                 publication: names::verification(&uid, number),
                 slot: names::verification(&uid, number),
             }),
+            reverse_verification: None,
             streams: vec![StreamStatus {
                 name: MAIN_STREAM.to_owned(),
                 publication: names::stream(&uid, number, MAIN_STREAM),

@@ -10,15 +10,18 @@ use pgupgrade_postgres::{owner, publication, role, schema, slot, subscription};
 use super::cleanup;
 use crate::api::conditions;
 use crate::api::{AttemptOutcome, DatabaseStatus, Phase, Writer};
+use crate::controller::names;
 use crate::controller::outcome::Outcome;
 use crate::controller::record::Record;
 use crate::controller::scope::Scope;
 use crate::error::Error;
+use crate::verification::proof;
 
 /// How long a walsender or worker is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
+    proof::conclude(scope).await;
     // Its owner may have deleted it already; what it held back on the new database must go all the same.
     let source_exists = scope.rds.cluster(&scope.spec().source.identifier).await?.is_some();
     for database in scope.status.databases.clone() {
@@ -72,6 +75,10 @@ async fn clean_target(scope: &Scope, database: &DatabaseStatus) -> Result<(), Er
         publication::drop(&session, &stream.reverse_publication).await?;
     }
     cleanup::verification_slot(&session, database).await?;
+    // Whether or not the status names it: a leader that was stopped in the middle may have made it after its end.
+    let reverse = names::reverse_verification(&scope.uid(), scope.status.attempt.unwrap_or_default());
+    slot::drop(&session, &reverse, PATIENCE).await?;
+    publication::drop(&session, &reverse).await?;
     cleanup::restore_identities(scope, &session, &database.name).await?;
     if owner::read(&session).await?.is_some() {
         let claim = scope.claim(&session).await?;

@@ -45,9 +45,7 @@ pub async fn run(scope: &mut Scope) -> Result<Outcome, Error> {
         return Ok(Outcome::Advance(Phase::CleaningUp));
     }
     stop_comparing(scope).await?;
-    let proof = proof::keep_proving(scope)
-        .await?
-        .map_or_else(String::new, |text| format!("; {text}"));
+    let proof = prove(scope).await?.map_or_else(String::new, |text| format!("; {text}"));
     let reverse = reverse(scope).await;
     let version = scope.resolved()?.target_engine_version.clone().unwrap_or_default();
     let until = match (scope.spec().soak.finalize_policy, ends) {
@@ -85,6 +83,17 @@ async fn stop_comparing(scope: &mut Scope) -> Result<(), Error> {
         database.verification = None;
     }
     Ok(())
+}
+
+/// What to say of the proof. Trouble with it is told, and keeps nothing else from going on.
+async fn prove(scope: &mut Scope) -> Result<Option<String>, Error> {
+    match proof::keep_proving(scope).await {
+        Err(error) if !error.is_conflict() => {
+            tracing::warn!(resource = %scope.owner(), %error, "the proof waits");
+            Ok(Some(format!("the proof waits, and is tried again: {error}")))
+        }
+        result => result,
+    }
 }
 
 /// Trouble on the way back is told, and never touches the new database.

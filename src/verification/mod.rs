@@ -5,6 +5,7 @@ pub mod collation;
 pub mod known;
 pub mod proof;
 pub mod report;
+pub mod reverse;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

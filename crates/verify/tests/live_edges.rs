@@ -566,3 +566,61 @@ async fn a_table_in_the_place_of_another_is_not_passed_over() {
     made.remove().await.unwrap();
     assert_ne!(report.verdict(), Verdict::Equal, "{report:?}");
 }
+
+/// A row that is written to without a pause, and later with pauses, by a program on the server itself.
+const WRITES: &str = "DO $$ DECLARE pause double precision; BEGIN LOOP
+      UPDATE t SET v = v + 1 WHERE id = 1;
+      COMMIT;
+      SELECT seconds INTO pause FROM pace;
+      EXIT WHEN pause IS NULL;
+      PERFORM pg_sleep(pause);
+    END LOOP; END $$";
+
+/// Settles until there is a verdict.
+async fn settled(compared: &mut Live) -> Report {
+    for _ in 0..300 {
+        compared.settle_once().await.unwrap();
+        let report = compared.report();
+        if report.verdict() != Verdict::Undecided {
+            return report;
+        }
+    }
+    panic!("not settled: {:?}", compared.report());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_row_that_changes_all_the_time_is_proven_by_standing_still_once() {
+    let both = start(17, 18, SIMPLE, OF_T, "").await;
+    let pace = "CREATE TABLE pace (seconds double precision); INSERT INTO pace VALUES (0)";
+    both.pair.on_source.batch_execute(pace).await.unwrap();
+    let writer = both.pair.source_client().await;
+    let load = tokio::spawn(async move { writer.batch_execute(WRITES).await });
+    let made = prepared(&both, PATIENCE).await;
+    let mut compared = live(&both, &made, Options::default()).await;
+    compared.read().await.unwrap();
+    for _ in 0..3 {
+        compared.settle_once().await.unwrap();
+        let report = compared.report();
+        assert_eq!(report.verdict(), Verdict::Undecided, "it never stood still: {report:?}");
+    }
+    let slower = "UPDATE pace SET seconds = 0.1";
+    both.pair.on_source.batch_execute(slower).await.unwrap();
+    let report = settled(&mut compared).await;
+    assert_eq!(report.verdict(), Verdict::Equal, "{report:?}");
+
+    // From here on the target changes what it is sent.
+    both.fault(
+        "CREATE FUNCTION wrong() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.v := -1; RETURN NEW; END $$;
+         CREATE TRIGGER wrong BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION wrong();
+         ALTER TABLE t ENABLE ALWAYS TRIGGER wrong",
+    )
+    .await;
+    let mut compared = live(&both, &made, Options::default()).await;
+    compared.read().await.unwrap();
+    let report = settled(&mut compared).await;
+    assert_eq!(table(&report, "t").examples[0].key, "id=1", "{report:?}");
+    let end = "UPDATE pace SET seconds = NULL";
+    both.pair.on_source.batch_execute(end).await.unwrap();
+    load.await.unwrap().unwrap();
+    made.remove().await.unwrap();
+}

@@ -21,13 +21,16 @@ pub struct DatabaseStatus {
     /// What tells of the rows that change while both sides are compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verification: Option<VerificationSlotStatus>,
+    /// The same on the target, where both sides are compared in the reverse direction after the cutover.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reverse_verification: Option<VerificationSlotStatus>,
     /// Replica identities that were changed, with what they were.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = bounds::IDENTITIES))]
     pub replica_identities: Vec<ReplicaIdentityChange>,
 }
 
-/// A slot on the source, and its publication. Both are here before they are made.
+/// A slot that tells of changed rows, and its publication. Both are here before they are made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct VerificationSlotStatus {
@@ -208,8 +211,9 @@ pub struct VerificationStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "bounds::time")]
     pub last_verified_at: Option<Time>,
-    /// What the comparison of the whole data as of the fence found, after the cutover: Equal, Different, Lost (the
-    /// operator was restarted meanwhile). Absent while it runs.
+    /// What the comparison of the whole data after the cutover found: Equal (as of the fence), `EqualLive` (the operator
+    /// was restarted meanwhile: every row was seen in one state on both sides while the application wrote on the new
+    /// database and that flowed back), Different, Lost (neither came to its end). Absent while it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pinned_proof: Option<PinnedProof>,
     /// Tables that differ or are undecided, the worst first; all are in the report.
@@ -227,14 +231,18 @@ pub struct ReportReference {
     pub name: String,
 }
 
-/// What the comparison of the data as of the fence found.
+/// What the comparison of the data after the cutover found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum PinnedProof {
-    /// Every row of both sides is the same.
+    /// Every row of both sides was the same as of the fence.
     Equal,
+    /// The snapshots of the fence were gone, and every row was seen in one state on both sides after it, while the
+    /// application wrote on the new database and reverse replication carried that back. What it overwrote before that
+    /// is not compared as it was.
+    EqualLive,
     /// Rows differ.
     Different,
-    /// Its snapshots are gone.
+    /// The snapshots of the fence were gone, and no comparison in the reverse direction came to its end.
     Lost,
 }
 

@@ -24,7 +24,7 @@ use pgupgrade_postgres::connection::{Connector, Profile, Session};
 use pgupgrade_postgres::{QualifiedName, barrier};
 
 use crate::catalog::Reading;
-use crate::dirty::{DirtySet, Entry};
+use crate::dirty::{DirtyKey, DirtySet, Entry};
 use crate::feed::{Feed, FeedNames, Watch, Watched};
 use crate::known::{Known, writers};
 use crate::pair::Pair;
@@ -104,6 +104,8 @@ pub struct Live {
     busy: BTreeSet<u32>,
     /// The tables are not those that were planned for any more.
     outdated: bool,
+    /// Keys that were changed each time that they were looked at since the tables were read; none: not looked yet.
+    unsettled: Option<Vec<DirtyKey>>,
     pins: Option<Pins>,
     /// What is read instead of what is there by and by.
     pair: Option<Pair>,
@@ -197,6 +199,7 @@ impl Live {
             which: tables.clone(),
             basis,
             outdated: false,
+            unsettled: None,
             pins: None,
             pair: None,
             start: Instant::now(),

@@ -138,6 +138,7 @@ impl Live {
                 self.table(*index).begin();
             }
         }
+        self.unsettled = None;
         let files = self.files().await?;
         self.reach(true).await?;
         let results = self.read_beside_the_feed(group, part).await?;

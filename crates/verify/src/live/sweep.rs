@@ -52,15 +52,41 @@ impl Live {
     }
 
     pub(super) async fn sweep_all(&mut self) -> Result<(), Error> {
-        let mut pending = self.sweep().await?;
+        let pending = self.look_at_changes().await?;
+        self.note_hot(&pending);
+        Ok(())
+    }
+
+    /// As [`Self::drain`], but a row that is changed all the time is undecided only until it was seen in one state on
+    /// both sides once, since its table was read. Repeated until no row is, it proves that each of them was.
+    ///
+    /// # Errors
+    /// What a new start may find gone.
+    pub async fn settle_once(&mut self) -> Result<(), Error> {
+        let pending = match self.unsettled.take() {
+            None => self.look_at_changes().await?,
+            // All others were in one state before, and the fewer are read, the sooner one stands still meanwhile.
+            Some(unsettled) => self.look_repeatedly(unsettled).await?,
+        };
+        self.note_hot(&pending);
+        self.unsettled = Some(pending);
+        self.advance().await
+    }
+
+    /// Looks at every key in the dirty set, and returns those that were changed during each of some looks.
+    async fn look_at_changes(&mut self) -> Result<Vec<DirtyKey>, Error> {
+        let pending = self.sweep().await?;
+        self.look_repeatedly(pending).await
+    }
+
+    async fn look_repeatedly(&mut self, mut pending: Vec<DirtyKey>) -> Result<Vec<DirtyKey>, Error> {
         for _ in 1..SWEEPS {
             if pending.is_empty() {
                 break;
             }
             pending = self.look_again(pending).await?;
         }
-        self.note_hot(&pending);
-        Ok(())
+        Ok(pending)
     }
 
     /// Looks once at every key in the dirty set, and returns those that were changed meanwhile.

@@ -1,6 +1,6 @@
 //! The whole way, and what comes after it.
 use lab_world::{Options, PODS, SOURCE};
-use pgupgrade::api::{Phase, VerificationDepth, Writer, conditions};
+use pgupgrade::api::{Phase, PinnedProof, VerificationDepth, Writer, conditions};
 
 use crate::support::{self, SOON};
 
@@ -18,6 +18,11 @@ async fn one_manifest_takes_a_live_database_to_the_next_major_version() {
     assert_eq!(status.writer, Some(Writer::Target));
     let verification = status.verification.as_ref().unwrap();
     assert!(verification.rows_verified.unwrap() > 0);
+    // The soak of a second may be over before that is through; it is not left open.
+    assert!(matches!(
+        verification.pinned_proof,
+        Some(PinnedProof::Equal | PinnedProof::Lost)
+    ));
     assert_eq!(verification.depth, Some(VerificationDepth::Full));
     what_was_compared_is_written_down(&world).await;
     assert!(status.cutover.as_ref().unwrap().write_gap_millis.unwrap() > 0);

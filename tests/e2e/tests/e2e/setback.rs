@@ -2,7 +2,6 @@
 use std::process::Command;
 use std::time::Duration;
 
-use lab_ledger::judge::pace::Pace;
 use lab_world::{Options, PODS, SOURCE, World};
 use pgupgrade::api::{CutoverState, CutoverStep};
 use tokio::time::Instant;
@@ -43,9 +42,9 @@ async fn an_application_returns_to_the_old_database_when_the_new_one_dies_in_the
     let status = upgrade.wait_for("the way back", SOON, back).await.unwrap();
     assert!(status.cutover.unwrap().reason.is_some());
     assert_eq!(support::replicas(&world).await, PODS.to_string());
-    let acknowledged = acknowledged(&world);
+    let acknowledged = support::acknowledged(&world);
     let until = Instant::now() + SOON;
-    while self::acknowledged(&world) <= acknowledged {
+    while support::acknowledged(&world) <= acknowledged {
         assert!(Instant::now() < until, "the application does not write");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -67,9 +66,4 @@ fn end_clone(world: &World) {
         .status()
         .unwrap();
     assert!(found.success());
-}
-
-fn acknowledged(world: &World) -> u64 {
-    let pace = Pace::read(&world.ledger).unwrap();
-    pace.servers().iter().map(|server| server.acknowledged).sum()
 }

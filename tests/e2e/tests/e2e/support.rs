@@ -1,6 +1,7 @@
 //! A world for one test, and what several tests look at.
 use std::time::Duration;
 
+use lab_ledger::judge::pace::Pace;
 use lab_postgres::Folder;
 use lab_world::{DATABASE, Options, SOURCE, Upgrade, World};
 use pgupgrade::api::{Phase, PostgresUpgradeStatus};
@@ -57,7 +58,12 @@ pub async fn finish(upgrade: &Upgrade, token: &str) -> PostgresUpgradeStatus {
 
 /// What an upgrade could leave on the source, as text.
 pub async fn traces(world: &World) -> String {
-    let client = world.admin(SOURCE).await.unwrap();
+    traces_on(world, SOURCE).await
+}
+
+/// What an upgrade could leave on a cluster, as text.
+pub async fn traces_on(world: &World, cluster: &str) -> String {
+    let client = world.admin(cluster).await.unwrap();
     let sql = "SELECT coalesce(string_agg(x, E'\\n' ORDER BY x), '') FROM (
         SELECT 'schema ' || nspname AS x FROM pg_catalog.pg_namespace WHERE nspname NOT LIKE 'pg\\_temp%' AND nspname NOT LIKE 'pg\\_toast\\_temp%'
         UNION ALL SELECT 'role ' || rolname || ' ' || rolreplication::text FROM pg_catalog.pg_roles
@@ -88,6 +94,12 @@ pub async fn surroundings(world: &World) -> String {
         .collect();
     let clusters = world.clusters().await.unwrap();
     format!("{objects}\n{groups:?}\n{clusters:?}")
+}
+
+/// How many transactions the application was told to have been committed.
+pub fn acknowledged(world: &World) -> u64 {
+    let pace = Pace::read(&world.ledger).unwrap();
+    pace.servers().iter().map(|server| server.acknowledged).sum()
 }
 
 /// Replicas of the application as its Deployment has them.
