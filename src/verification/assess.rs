@@ -37,9 +37,9 @@ pub fn assess(seen: &Seen, accepted: &[AcceptedDifference]) -> Result<Compared, 
     let Some(report) = seen.report.as_ref().or(seen.changed.as_ref()) else {
         return Ok(Compared::Reading(how_far(seen)));
     };
-    let is_accepted = |table: &&TableResult| accepted.iter().any(|one| one.table == table.name.plain());
     let different: Vec<&TableResult> = report.tables.iter().filter(|table| !table.equal).collect();
-    let (consent, problem): (Vec<&TableResult>, Vec<&TableResult>) = different.into_iter().partition(is_accepted);
+    let (consent, problem): (Vec<&TableResult>, Vec<&TableResult>) =
+        different.into_iter().partition(|table| is_accepted(table, accepted));
     if !problem.is_empty() {
         return Err(some(&problem));
     }
@@ -58,6 +58,12 @@ pub fn assess(seen: &Seen, accepted: &[AcceptedDifference]) -> Result<Compared, 
         schema: schema.map(ToString::to_string).collect(),
         indexes: seen.indexes.broken(),
     }))
+}
+
+/// Whether somebody has consented to the table being different.
+#[must_use]
+pub fn is_accepted(table: &TableResult, accepted: &[AcceptedDifference]) -> bool {
+    accepted.iter().any(|one| one.table == table.name.plain())
 }
 
 fn how_far(seen: &Seen) -> String {

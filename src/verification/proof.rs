@@ -1,11 +1,11 @@
 //! The proof after the cutover: every row of both sides, as of the fence, beside the running application. Where the
 //! snapshots of the fence are gone, a comparison in the reverse direction takes its place ([`reverse`]).
 use kube::runtime::events::EventType;
-use pgupgrade_verify::{Report, Verdict};
+use pgupgrade_verify::Report;
 
-use super::assess::some;
+use super::assess::{is_accepted, some};
 use super::reverse;
-use crate::api::PinnedProof;
+use crate::api::{AcceptedDifference, PinnedProof};
 use crate::controller::scope::Scope;
 use crate::controller::tasks::{Kind, Progress};
 use crate::error::Error;
@@ -70,31 +70,39 @@ fn is_entered(scope: &Scope) -> bool {
 fn through(scope: &Scope) -> Option<(PinnedProof, String)> {
     let found = |kind, equal| {
         let comparison = scope.context.comparisons.get(&scope.task(kind))?;
-        outcome(&comparison.seen().proof?, equal).ok()
+        let accepted = &scope.spec().verification.accept_differences;
+        outcome(&comparison.seen().proof?, equal, accepted).ok()
     };
     found(Kind::Comparison, PinnedProof::Equal).or_else(|| found(Kind::ReverseComparison, PinnedProof::EqualLive))
 }
 
-/// What a report proves, where all that is in it being equal proves `equal`.
+/// What a report proves, where all that is in it being equal proves `equal`. Differences with consent are named.
 ///
 /// # Errors
 /// What it leaves undecided.
-fn outcome(report: &Report, equal: PinnedProof) -> Result<(PinnedProof, String), String> {
-    match report.verdict() {
-        Verdict::Equal => {
-            let message = format!("{} rows of {} tables", report.rows, report.tables.len());
-            Ok((equal, message))
-        }
-        Verdict::Different => {
-            let tables: Vec<_> = report.tables.iter().filter(|table| !table.equal).collect();
-            let seen = match equal {
-                PinnedProof::Equal => "as of the fence",
-                _ => "by what flows back, with the new database as the source",
-            };
-            Ok((PinnedProof::Different, format!("{seen}: {}", some(&tables))))
-        }
-        Verdict::Undecided => Err(undecided(report)),
+fn outcome(
+    report: &Report,
+    equal: PinnedProof,
+    accepted: &[AcceptedDifference],
+) -> Result<(PinnedProof, String), String> {
+    let different = report.tables.iter().filter(|table| !table.equal);
+    let (consent, problem): (Vec<_>, Vec<_>) = different.partition(|table| is_accepted(table, accepted));
+    if !problem.is_empty() {
+        let seen = match equal {
+            PinnedProof::Equal => "as of the fence",
+            _ => "by what flows back, with the new database as the source",
+        };
+        return Ok((PinnedProof::Different, format!("{seen}: {}", some(&problem))));
     }
+    let left = undecided(report);
+    if !left.is_empty() {
+        return Err(left);
+    }
+    let mut message = format!("{} rows of {} tables", report.rows, report.tables.len());
+    if !consent.is_empty() {
+        message = format!("{message}; accepted: {}", some(&consent));
+    }
+    Ok((equal, message))
 }
 
 /// Which tables a report leaves undecided, and why.
@@ -198,7 +206,7 @@ mod tests {
                 "public.carts: hot",
             ),
             (
-                vec![same],
+                vec![same.clone()],
                 Some("a table was created"),
                 EqualLive,
                 None,
@@ -212,7 +220,18 @@ mod tests {
                 "as of the fence",
             ),
             (vec![wrong, hot], None, EqualLive, Some(Different), "id=7: missing"),
+            (
+                vec![same, table("audit", 1, None)],
+                None,
+                Equal,
+                Some(Equal),
+                "10 rows of 2 tables; accepted: ",
+            ),
         ];
+        let accepted = [AcceptedDifference {
+            table: "public.audit".to_owned(),
+            comment: None,
+        }];
         for (tables, why, equal, expected, text) in cases {
             let report = Report {
                 rows: 10,
@@ -220,7 +239,7 @@ mod tests {
                 undecided: why.map(str::to_owned),
                 ..Report::default()
             };
-            let (proof, message) = match outcome(&report, equal) {
+            let (proof, message) = match outcome(&report, equal, &accepted) {
                 Ok((proof, message)) => (Some(proof), message),
                 Err(undecided) => (None, undecided),
             };
