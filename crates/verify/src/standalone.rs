@@ -264,16 +264,18 @@ impl Standalone {
 }
 
 /// Has the target take the changes of what was published. What another run takes back meanwhile is published for a
-/// moment and no longer there.
+/// moment and no longer there, or its row of `pg_subscription_rel` goes at the same time, which the server calls an
+/// internal error (tuple concurrently deleted).
 async fn refresh(target: &Session, subscription: &str) -> Result<(), Error> {
     let refresh = format!(
         "ALTER SUBSCRIPTION {} REFRESH PUBLICATION WITH (copy_data = false)",
         quote_identifier(subscription)
     );
+    let passing = [SqlState::UNDEFINED_TABLE, SqlState::INTERNAL_ERROR];
     let mut tries = 1;
     loop {
         match target.batch_execute(&refresh).await {
-            Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) && tries < REFRESHES => {
+            Err(error) if error.code().is_some_and(|code| passing.contains(code)) && tries < REFRESHES => {
                 tries += 1;
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
