@@ -19,11 +19,21 @@ pub(crate) struct Rows {
 
 impl Rows {
     /// Takes the next message and hands over each whole row, from its number of fields on.
+    #[inline]
     pub(crate) fn push(
         &mut self,
         message: &Bytes,
         mut row: impl FnMut(&[u8]) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        let between_rows = self.started && !self.ended && self.pending.is_empty();
+        if between_rows && is_one_row(message) {
+            row(message)
+        } else {
+            self.join(message, row)
+        }
+    }
+
+    fn join(&mut self, message: &Bytes, mut row: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
         if self.pending.is_empty() {
             let used = self.take(message, &mut row)?;
             self.pending.extend_from_slice(message.get(used..).unwrap_or_default());
@@ -71,6 +81,32 @@ impl Rows {
             }
         }
         Ok(used)
+    }
+}
+
+/// Whether the bytes are a row, and nothing but that.
+#[inline]
+fn is_one_row(bytes: &[u8]) -> bool {
+    let Some((count, mut rest)) = bytes.split_first_chunk::<2>() else {
+        return false;
+    };
+    let count = i16::from_be_bytes(*count);
+    for _ in 0..count {
+        match after_field(rest) {
+            Some(after) => rest = after,
+            None => return false,
+        }
+    }
+    count >= 0 && rest.is_empty()
+}
+
+/// What follows the field at the start of the bytes; none if the field is not whole.
+#[inline]
+pub(crate) fn after_field(bytes: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    match usize::try_from(i32::from_be_bytes(*length)) {
+        Ok(length) => rest.get(length..),
+        Err(_) => Some(rest),
     }
 }
 

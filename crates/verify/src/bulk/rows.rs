@@ -3,12 +3,13 @@ use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::Digest;
 use crate::catalog::Reading;
-use crate::encoding::{Field, Fields};
+use crate::copy_stream::after_field;
+use crate::encoding::Fields;
 use crate::sketch::Staged;
 use crate::{Error, key_hash};
 
-/// Rows and bytes of a batch.
-const ROWS: usize = 4096;
+/// Rows of a batch, which stay in a processor's nearest cache, and bytes.
+const ROWS: u64 = 1024;
 const BYTES: u64 = 1 << 20;
 
 /// How the rows of a table are hashed.
@@ -32,29 +33,36 @@ impl<'a> Hasher<'a> {
     }
 
     /// The key's bytes, in the form of [`Reading::key`].
+    #[inline]
     fn key<'b>(&self, row: &'b [u8], buffer: &'b mut Vec<u8>) -> Result<&'b [u8], Error> {
-        let Some((first, count)) = self.piece else {
-            buffer.clear();
-            self.reading.key(row, buffer)?;
-            return Ok(buffer);
-        };
-        let mut fields = Fields::new(row)?;
-        for _ in 0..first {
-            fields.next()?;
+        if let Some((first, count)) = self.piece {
+            return fields(row, first, count).ok_or_else(|| Error::Format("a key without a value"));
         }
-        let from = fields.rest();
-        for _ in 0..count {
-            if !matches!(fields.next()?, Some(Field::Value(_))) {
-                return Err(Error::Format("a key without a value"));
-            }
-        }
-        Ok(from.get(..from.len() - fields.rest().len()).unwrap_or_default())
+        buffer.clear();
+        self.reading.key(row, buffer)?;
+        Ok(buffer)
     }
 
+    #[inline]
     fn is_in_part(&self, key_hash: u64) -> bool {
         self.part
             .is_none_or(|(number, parts)| key_hash % parts.max(1) == number)
     }
+}
+
+/// The bytes of some fields of a row; none if one of them is NULL or missing.
+#[inline]
+fn fields(row: &[u8], first: usize, count: usize) -> Option<&[u8]> {
+    let mut from = row.get(2..)?;
+    for _ in 0..first {
+        from = after_field(from)?;
+    }
+    let mut rest = from;
+    for _ in 0..count {
+        let is_null = rest.first()? & 0x80 != 0;
+        rest = after_field(rest).filter(|_| !is_null)?;
+    }
+    from.get(..from.len() - rest.len())
 }
 
 fn piece(positions: &[usize]) -> Option<(usize, usize)> {
@@ -78,6 +86,7 @@ pub(super) struct Batch {
 
 impl Batch {
     /// Adds a row as COPY sends it.
+    #[inline]
     pub(super) fn add(&mut self, hasher: &Hasher, row: &[u8]) -> Result<(), Error> {
         let canonical = hasher.reading.canon.apply(Fields::new(row)?, &mut self.canonical)?;
         let row_hash = xxh3_128_with_seed(canonical, hasher.seed);
@@ -94,13 +103,35 @@ impl Batch {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.digest.rows >= ROWS as u64 || self.digest.bytes >= BYTES
+        self.digest.rows >= ROWS || self.digest.bytes >= BYTES
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_fields_of_a_key() {
+        // 7, NULL, "ab", ""
+        let row = [
+            0, 4, 0, 0, 0, 1, 7, 255, 255, 255, 255, 0, 0, 0, 2, b'a', b'b', 0, 0, 0, 0,
+        ];
+        let table: [(usize, usize, Option<&[u8]>); 8] = [
+            (0, 1, Some(&row[2..7])),
+            (2, 1, Some(&row[11..17])),
+            (2, 2, Some(&row[11..21])),
+            (3, 1, Some(&row[17..21])),
+            (1, 1, None),
+            (0, 2, None),
+            (3, 2, None),
+            (4, 1, None),
+        ];
+        for (first, count, expected) in table {
+            assert_eq!(fields(&row, first, count), expected, "{first} {count}");
+        }
+        assert!((0..7).all(|end| fields(&row[..end], 0, 1).is_none()));
+    }
 
     #[test]
     fn which_keys_are_a_piece_of_the_row() {

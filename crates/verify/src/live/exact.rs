@@ -76,6 +76,7 @@ impl Live {
                         let read = self.read_group(keyed).await;
                         self.pair = None;
                         read?;
+                        self.pinned = true;
                         // What was truncated since can't be read in the pair any more.
                         return self.read().await;
                     }

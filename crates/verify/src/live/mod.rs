@@ -106,6 +106,8 @@ pub struct Live {
     outdated: bool,
     /// Keys that were changed each time that they were looked at since the tables were read; none: not looked yet.
     unsettled: Option<Vec<DirtyKey>>,
+    /// Every row was read in one pair of snapshots.
+    pinned: bool,
     pins: Option<Pins>,
     /// What is read instead of what is there by and by.
     pair: Option<Pair>,
@@ -200,6 +202,7 @@ impl Live {
             basis,
             outdated: false,
             unsettled: None,
+            pinned: false,
             pins: None,
             pair: None,
             start: Instant::now(),
@@ -326,7 +329,8 @@ impl Live {
         if self.outdated {
             report.undecided = Some("tables were created, dropped or altered since the comparison began".to_owned());
         }
-        if let Some(writer) = &self.writer {
+        // What it changes is seen where every row is read at one instant.
+        if let Some(writer) = self.writer.as_ref().filter(|_| !self.pinned) {
             let why = "changes rows of the target while changes are applied, and no slot tells of that";
             report.undecided = Some(format!("{writer} {why}; have it fire for the origin only (ENABLE)"));
         }
