@@ -320,7 +320,7 @@ async fn table_not_published_for_a_moment() {
     );
 }
 
-/// As `attack_row_that_the_index_does_not_have`, where nothing tells of it, so that the reading of all rows suspects it.
+/// Nothing tells of a row that an index does not have: reading all rows suspects it, and the lookup by its key finds another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn suspect_that_the_index_does_not_have() {
     let copied = Copied::start(15, 17).await;
