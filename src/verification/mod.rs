@@ -215,6 +215,10 @@ impl Work {
             self.comparison.lock().changed = Some(live.report());
         }
         Box::pin(collation::check_beside(&self, live.read())).await?;
+        if live.is_outdated() {
+            Box::pin(live.close()).await;
+            return Ok(()); // begins anew with the tables that there are, from what was written down
+        }
         self.comparison.lock().report = Some(live.report());
         *self.comparison.live.lock().await = Some(live);
         let mut renewal = tokio::time::interval_at(tokio::time::Instant::now() + RENEWAL, RENEWAL);
