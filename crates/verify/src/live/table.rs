@@ -121,7 +121,7 @@ impl Table {
         ];
         TableResult {
             name: reading.name.clone(),
-            depth: self.depth,
+            depth: self.depth.filter(|_| !self.stale),
             rows: self.rows,
             target_rows: self.target_rows,
             equal: differing == 0,
