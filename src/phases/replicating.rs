@@ -160,9 +160,12 @@ async fn watch_target(
 /// row has to be read.
 async fn forget_written(keeper: &Keeper, target: &Session) -> Result<(), Error> {
     let written = inspect::written_tables(target).await?;
+    if written.is_empty() {
+        return Ok(());
+    }
     match keeper.read().await? {
-        Some(known) if !written.is_empty() => keeper.write(known.without(&written)).await,
-        _ => Ok(()),
+        Some(known) => keeper.write(known.without(&written)).await,
+        None => Ok(()),
     }
 }
 

@@ -49,8 +49,7 @@ async fn of_a_copy_only_what_changed_is_compared() {
         .both
         .fault("UPDATE app.accounts SET note = 'elsewhere' WHERE id = 12")
         .await;
-    copied.both.fault("DELETE FROM app.wide WHERE id = 149").await;
-    copied.on_source("UPDATE app.wide SET doc = '{}' WHERE id = 149").await;
+    copied.spoil_wide().await;
     let report = Box::pin(copied.changed()).await;
     assert_eq!(
         differing(&report),
@@ -126,8 +125,7 @@ async fn what_was_read_is_not_read_again() {
         .both
         .fault("UPDATE app.accounts SET note = 'elsewhere' WHERE id = 12")
         .await;
-    copied.both.fault("DELETE FROM app.wide WHERE id = 149").await;
-    copied.on_source("UPDATE app.wide SET doc = '{}' WHERE id = 149").await;
+    copied.spoil_wide().await;
     let read = Arc::new(Mutex::new(0));
     let rows = Arc::clone(&read);
     let mut live = copied

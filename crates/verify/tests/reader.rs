@@ -5,9 +5,8 @@ mod support;
 use std::time::Duration;
 
 use lab_postgres::{Scratch, StopMode};
-use pgupgrade_postgres::connection::{Connector, Credentials, Endpoint};
+use pgupgrade_postgres::connection::Connector;
 use pgupgrade_verify::{Live, Options, Report, Standalone};
-use secrecy::SecretString;
 use support::replicated::{Replicated, eventually};
 use tokio_postgres::Client;
 
@@ -30,18 +29,6 @@ async fn standby_of(primary: &Scratch) -> Scratch {
         .insert("primary_conninfo".to_owned(), way);
     server.start().await.unwrap();
     standby
-}
-
-fn reader(standby: &Scratch, primary: &Scratch) -> Connector {
-    let endpoint = Endpoint {
-        host: standby.host(),
-        port: standby.port(),
-    };
-    let credentials = Credentials {
-        username: "postgres".to_owned(),
-        password: SecretString::from(primary.password().to_owned()),
-    };
-    Connector::new(endpoint, credentials, standby.ca_pem().as_bytes()).unwrap()
 }
 
 async fn read(both: &Replicated, made: &Standalone, reader: &Connector) -> Report {
@@ -89,7 +76,7 @@ async fn whole_tables_are_read_on_a_standby() {
         .unwrap();
     let primary = both.pair.source_server();
     let mut standby = standby_of(primary).await;
-    let reader = reader(&standby, primary);
+    let reader = support::connector_with(&standby, primary.password());
     let on_standby = standby.client("postgres").await.unwrap();
     let before = rows_read(&both.pair.on_source).await;
 

@@ -30,9 +30,7 @@ async fn verdict(live: &mut Live) -> Report {
 async fn column_dropped_and_added_again() {
     let copied = Copied::start(15, 17).await;
     let kept = Kept::default();
-    let mut live = copied.open(kept.options()).await;
-    Box::pin(live.begin_from(&copied.known)).await.unwrap();
-    Box::pin(live.read()).await.unwrap();
+    let mut live = Box::pin(copied.read_from(&copied.known, kept.options())).await;
     assert_eq!(live.report().verdict(), Verdict::Equal);
     copied
         .on_source("ALTER TABLE app.wide DROP COLUMN big; ALTER TABLE app.wide ADD COLUMN big text")
@@ -114,17 +112,13 @@ const AUDIT: &str = "CREATE TABLE app.audit (id uuid PRIMARY KEY DEFAULT gen_ran
 async fn trigger_that_fires_always() {
     let copied = Copied::start_with(15, 17, AUDIT, "app.staging, app.audit").await;
     let kept = Kept::default();
-    let mut live = copied.open(kept.options()).await;
-    Box::pin(live.begin_from(&copied.known)).await.unwrap();
-    Box::pin(live.read()).await.unwrap();
+    let mut live = Box::pin(copied.read_from(&copied.known, kept.options())).await;
     copied
         .on_source("UPDATE app.accounts SET note = 'x' WHERE id = 5")
         .await;
     let same_process = verdict(&mut live).await;
     live.close().await;
-    let mut live = copied.open(kept.options()).await;
-    Box::pin(live.begin_from(&kept.known())).await.unwrap();
-    Box::pin(live.read()).await.unwrap();
+    let live = Box::pin(copied.read_from(&kept.known(), kept.options())).await;
     let next_process = live.report();
     live.close().await;
     let truth = Box::pin(truth(&copied)).await;
@@ -136,30 +130,19 @@ async fn trigger_that_fires_always() {
     );
 }
 
-async fn spoil_wide(copied: &Copied) {
-    copied.both.fault("DELETE FROM app.wide WHERE id = 149").await;
-    copied.on_source("UPDATE app.wide SET doc = '{}' WHERE id = 149").await;
-}
-
 /// An old leader's word lands after a newer one's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn older_word_written_late() {
     let copied = Copied::start(15, 17).await;
     let kept = Kept::default();
-    let mut old = copied.open(kept.options()).await;
-    Box::pin(old.begin_from(&copied.known)).await.unwrap();
-    Box::pin(old.read()).await.unwrap();
+    let old = Box::pin(copied.read_from(&copied.known, kept.options())).await;
     old.close().await;
     let late = kept.known();
-    spoil_wide(&copied).await;
-    let mut new = copied.open(kept.options()).await;
-    Box::pin(new.begin_from(&kept.known())).await.unwrap();
-    Box::pin(new.read()).await.unwrap();
+    copied.spoil_wide().await;
+    let new = Box::pin(copied.read_from(&kept.known(), kept.options())).await;
     assert_eq!(differing(&new.report()).len(), 1);
     new.close().await;
-    let mut next = copied.open(Options::default()).await;
-    Box::pin(next.begin_from(&late)).await.unwrap();
-    Box::pin(next.read()).await.unwrap();
+    let next = Box::pin(copied.read_from(&late, Options::default())).await;
     let report = next.report();
     next.close().await;
     assert_eq!(differing(&report).len(), 1, "{report:?}");
@@ -170,9 +153,7 @@ async fn older_word_written_late() {
 async fn slot_created_anew() {
     let copied = Copied::start(15, 17).await;
     let kept = Kept::default();
-    let mut live = copied.open(kept.options()).await;
-    Box::pin(live.begin_from(&copied.known)).await.unwrap();
-    Box::pin(live.read()).await.unwrap();
+    let live = Box::pin(copied.read_from(&copied.known, kept.options())).await;
     live.close().await;
     copied.both.fault("DELETE FROM app.wide WHERE id = 149").await;
     let anew = "SELECT pg_drop_replication_slot('pgupgrade_verify')";
@@ -181,9 +162,7 @@ async fn slot_created_anew() {
         .both
         .fault("SELECT pg_create_logical_replication_slot('pgupgrade_verify', 'pgoutput')")
         .await;
-    let mut live = copied.open(kept.options()).await;
-    Box::pin(live.begin_from(&kept.known())).await.unwrap();
-    Box::pin(live.read()).await.unwrap();
+    let live = Box::pin(copied.read_from(&kept.known(), kept.options())).await;
     let report = live.report();
     live.close().await;
     assert_eq!(differing(&report).len(), 1, "{report:?}");
@@ -207,10 +186,8 @@ async fn written_though_the_answer_is_an_error() {
         })),
         ..Options::default()
     };
-    spoil_wide(&copied).await;
-    let mut live = copied.open(options).await;
-    Box::pin(live.begin_from(&copied.known)).await.unwrap();
-    Box::pin(live.read()).await.unwrap();
+    copied.spoil_wide().await;
+    let mut live = Box::pin(copied.read_from(&copied.known, options)).await;
     assert_eq!(differing(&live.report()).len(), 1);
     let without = kept.known().len();
     // Mended.
@@ -228,9 +205,7 @@ async fn written_though_the_answer_is_an_error() {
     Box::pin(live.renew()).await.unwrap();
     assert_eq!(differing(&live.report()).len(), 1, "{:?}", live.report());
     live.close().await;
-    let mut live = copied.open(Options::default()).await;
-    Box::pin(live.begin_from(&kept.known())).await.unwrap();
-    Box::pin(live.read()).await.unwrap();
+    let live = Box::pin(copied.read_from(&kept.known(), Options::default())).await;
     let report = live.report();
     live.close().await;
     assert_eq!(differing(&report).len(), 1, "{report:?}");
@@ -265,9 +240,7 @@ async fn wal_while_outdated() {
 async fn foreign_write_to_a_hot_row() {
     let copied = Copied::start(15, 17).await;
     let kept = Kept::default();
-    let mut live = copied.open(kept.options()).await;
-    Box::pin(live.begin_from(&copied.known)).await.unwrap();
-    Box::pin(live.read()).await.unwrap();
+    let mut live = Box::pin(copied.read_from(&copied.known, kept.options())).await;
     copied
         .both
         .fault("UPDATE app.accounts SET note = 'elsewhere' WHERE id = 1")

@@ -1,4 +1,6 @@
 //! Looks at AWS, at the namespace and at the source, and changes nothing.
+use std::collections::BTreeMap;
+
 use pgupgrade_postgres::connection::{Connector, Profile};
 use pgupgrade_postgres::{fence, inspect, owner, tables};
 use pgupgrade_rds::{Cluster, Health};
@@ -114,28 +116,32 @@ async fn target(scope: &Scope, cluster: &Cluster, aws: &mut Aws) -> Result<(), E
 async fn named_groups(scope: &Scope, aws: &mut Aws) -> Result<(), Error> {
     let named = &scope.spec().target.parameter_groups;
     if let Some(name) = &named.db_cluster_parameter_group_name {
-        let field = "spec.target.parameterGroups.dbClusterParameterGroupName";
         let family = scope.rds.cluster_parameter_group(name).await?.map(|group| group.family);
-        if family.is_some() {
-            let set = scope.rds.user_cluster_parameters(name).await?;
-            let timeout = set.get(IDLE_SLOT_TIMEOUT).cloned();
-            aws.idle_slot_timeouts
-                .extend(timeout.map(|value| (field, name.clone(), value)));
-        }
-        aws.named_groups.push((field, name.clone(), family));
+        let set = match &family {
+            Some(_) => scope.rds.user_cluster_parameters(name).await?,
+            None => BTreeMap::new(),
+        };
+        let field = "spec.target.parameterGroups.dbClusterParameterGroupName";
+        add_group(aws, field, name, family, &set);
     }
     if let Some(name) = &named.db_parameter_group_name {
-        let field = "spec.target.parameterGroups.dbParameterGroupName";
         let family = scope.rds.db_parameter_group(name).await?.map(|group| group.family);
-        if family.is_some() {
-            let set = scope.rds.user_db_parameters(name).await?;
-            let timeout = set.get(IDLE_SLOT_TIMEOUT).cloned();
-            aws.idle_slot_timeouts
-                .extend(timeout.map(|value| (field, name.clone(), value)));
-        }
-        aws.named_groups.push((field, name.clone(), family));
+        let set = match &family {
+            Some(_) => scope.rds.user_db_parameters(name).await?,
+            None => BTreeMap::new(),
+        };
+        let field = "spec.target.parameterGroups.dbParameterGroupName";
+        add_group(aws, field, name, family, &set);
     }
     Ok(())
+}
+
+/// Takes note of a group that the spec names, and of what is set in it.
+fn add_group(aws: &mut Aws, field: &'static str, name: &str, family: Option<String>, set: &BTreeMap<String, String>) {
+    let timeout = set.get(IDLE_SLOT_TIMEOUT).cloned();
+    aws.idle_slot_timeouts
+        .extend(timeout.map(|value| (field, name.to_owned(), value)));
+    aws.named_groups.push((field, name.to_owned(), family));
 }
 
 /// Missing Secrets and keys are the application's problems; a source that does not answer is the source's.

@@ -46,8 +46,7 @@ impl Live {
         for _ in 0..=RETRIES {
             for group in self.groups(true, depth) {
                 self.read_group(group).await?;
-                self.sweep_all().await?;
-                self.advance().await?;
+                self.sweep_and_advance().await?;
                 if self.outdated && self.options.keep.is_some() {
                     return Ok(()); // a new comparison goes on with what was read so far
                 }
@@ -55,8 +54,7 @@ impl Live {
             for group in self.groups(false, depth) {
                 self.read_exactly(group).await?;
             }
-            self.sweep_all().await?;
-            self.advance().await?;
+            self.sweep_and_advance().await?;
             if !self.find_stale().await? {
                 break;
             }
@@ -252,7 +250,7 @@ impl Live {
         }
     }
 
-    async fn settle_meanwhile(&mut self) -> Result<(), Error> {
+    async fn sweep_and_advance(&mut self) -> Result<(), Error> {
         self.sweep_all().await?;
         self.advance().await
     }
@@ -266,7 +264,7 @@ impl Live {
         if !settle {
             return Ok(());
         }
-        match Box::pin(self.settle_meanwhile()).await {
+        match Box::pin(self.sweep_and_advance()).await {
             Err(error) if error.may_pass() => {
                 tracing::debug!(%error, "what changed meanwhile is settled later");
                 Ok(())

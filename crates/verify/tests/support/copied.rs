@@ -95,13 +95,25 @@ impl Copied {
             .unwrap()
     }
 
-    pub async fn changed(&self) -> Report {
-        let mut live = self.open(only_changed()).await;
-        Box::pin(live.begin_from(&self.known)).await.unwrap();
+    /// A comparison that began with what is known, and has read all that it has to.
+    pub async fn read_from(&self, known: &Known, options: Options) -> Live {
+        let mut live = self.open(options).await;
+        Box::pin(live.begin_from(known)).await.unwrap();
         Box::pin(live.read()).await.unwrap();
+        live
+    }
+
+    pub async fn changed(&self) -> Report {
+        let live = Box::pin(self.read_from(&self.known, only_changed())).await;
         let report = live.report();
         live.close().await;
         report
+    }
+
+    /// Others delete a row on the target that the source changes after that.
+    pub async fn spoil_wide(&self) {
+        self.both.fault("DELETE FROM app.wide WHERE id = 149").await;
+        self.on_source("UPDATE app.wide SET doc = '{}' WHERE id = 149").await;
     }
 
     pub async fn on_source(&self, sql: &str) {

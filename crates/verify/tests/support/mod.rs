@@ -85,11 +85,16 @@ async fn client(scratch: &Scratch) -> Client {
 }
 
 pub fn connector(scratch: &Scratch) -> Connector {
+    connector_with(scratch, scratch.password())
+}
+
+/// For a server whose superuser has another password than it was made with.
+pub fn connector_with(scratch: &Scratch, password: &str) -> Connector {
     let endpoint = Endpoint {
         host: scratch.host(),
         port: scratch.port(),
     };
-    let password = SecretString::from(scratch.password().to_owned());
+    let password = SecretString::from(password.to_owned());
     let credentials = Credentials {
         username: "postgres".to_owned(),
         password,
